@@ -1,0 +1,132 @@
+"""Every setting of the platform, in one place. docs/settings.md is generated from this file.
+
+Sources, strongest first: command-line flags, environment (`INTELLICALL_…`), the file named by `INTELLICALL_CONFIG`
+(or `intellicall.toml` in the state directory), defaults. An unknown key in the file is an error.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class EngineMode(StrEnum):
+    EMBEDDED = "embedded"
+    EXTERNAL = "external"
+    SCRIPTED = "scripted"
+
+
+class Settings(BaseSettings):
+    """Settings of one platform process. Times are seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="INTELLICALL_", extra="forbid", env_ignore_empty=True, validate_default=True)
+
+    state_dir: Path = Field(default=Path("state"), description="Folder for the database, recordings, engine and logs.")
+    database_url: str | None = Field(
+        default=None,
+        description="SQLAlchemy URL. Default: SQLite in the state directory. PostgreSQL: postgresql+psycopg://user@host/name",
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the platform listens on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port that the platform listens on; 0 finds a free one.")
+    public_url: str | None = Field(
+        default=None,
+        description="The one address that every link starts with, for example https://api.example.com. Default: http://localhost:PORT",
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM certificate chain; HTTPS and WSS are served with it. Reloaded when it changes."
+    )
+    tls_key: Path | None = Field(default=None, description="PEM private key of the certificate.")
+    trusted_proxies: Annotated[
+        list[IPvAnyNetwork],
+        Field(
+            description="Networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Comma-separated in the environment."
+        ),
+    ] = []
+
+    engine: EngineMode = Field(
+        default=EngineMode.EMBEDDED,
+        description="embedded: a private supervised Asterisk. external: one that you run. scripted: no telephony, for development.",
+    )
+    engine_prefix: Path | None = Field(
+        default=None, description="Folder of the fetched private engine. Default: the user's cache folder."
+    )
+    engine_ari_url: str = Field(default="http://127.0.0.1:8088", description="External engine: base URL of its HTTP server.")
+    engine_ari_user: str = Field(default="intellicall", description="External engine: ARI user.")
+    engine_ari_password: SecretStr = Field(default=SecretStr(""), description="External engine: ARI password.")
+    engine_ami_host: str = Field(default="127.0.0.1", description="External engine: AMI host.")
+    engine_ami_port: int = Field(default=5038, description="External engine: AMI port.")
+    engine_ami_user: str = Field(default="intellicall", description="External engine: AMI user.")
+    engine_ami_password: SecretStr = Field(default=SecretStr(""), description="External engine: AMI password.")
+    sip_host: str = Field(
+        default="127.0.0.1",
+        description="Address that the embedded engine's SIP transports listen on. Loopback unless carriers are outside.",
+    )
+    sip_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port of the embedded engine's SIP transports (UDP and TCP; TLS is the next one); 0 finds a free one once and keeps it.",
+    )
+    external_address: str | None = Field(
+        default=None, description="Public IP address written into SIP and SDP toward carriers when the engine is behind NAT."
+    )
+    rtp_port_min: int = Field(default=20000, ge=1024, le=65534, description="Lowest RTP port of the embedded engine.")
+    rtp_port_max: int = Field(default=29999, ge=1025, le=65535, description="Highest RTP port of the embedded engine.")
+
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
+    log_format: str = Field(default="json", description="json or text.")
+    allow_private_callbacks: bool = Field(
+        default=False,
+        description="Let callback URLs lead to private and loopback addresses (for a CRM on the same network; the demo sets it).",
+    )
+
+    @property
+    def data_dir(self) -> Path:
+        return self.state_dir.absolute()
+
+    @property
+    def sql_url(self) -> str:
+        """The SQL database's URL in SQLAlchemy's form."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'intellicall.db'}"
+
+    @property
+    def recordings_dir(self) -> Path:
+        return self.data_dir / "recordings"
+
+    @property
+    def engine_dir(self) -> Path:
+        return self.data_dir / "engine"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, environment, file, defaults: in this order."""
+        state = Path(os.environ.get("INTELLICALL_STATE_DIR", "state"))
+        file = Path(os.environ.get("INTELLICALL_CONFIG", state / "intellicall.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file), file_secret_settings
+
+
+def load(**flags: Any) -> Settings:
+    """Read the settings; flags that are None are as if not given. Raises pydantic.ValidationError with the key named."""
+    return Settings(**{key: value for key, value in flags.items() if value is not None})
+
+
+__all__ = ["EngineMode", "Settings", "load"]

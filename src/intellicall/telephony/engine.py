@@ -1,0 +1,263 @@
+"""The telephony engine as the rest of the house sees it: a small port in our own words.
+
+Two adapters keep its promises: `telephony.asterisk` (the real one) and `telephony.scripted` (deterministic, for tests
+and development). `tests/contract` runs the same suite of promises on both. No word of Asterisk's leaves its adapter.
+
+Promises
+--------
+1.  We choose the ids. Every event names the call by the id that we gave.
+2.  `ring_agent` returns when the engine has taken the order. Everything after that arrives as events, in the order in
+    which it happened. When it raises `EngineUnavailable`, no phone rings or will ring.
+3.  A call has at most two legs here: the agent's, then, after `ring_customer`, the customer's. Each leg yields at most one
+    `LegRinging` (a second one when early media starts after plain ringing), at most one `LegAnswered`, and exactly one
+    `LegEnded`, after which nothing more is said of it.
+4.  A softphone's `LegAnswered` means that the agent's audio has been received, not only that SIP said 200. A softphone
+    that answers without audio yields `LegEnded` with `Cause.NO_AUDIO`.
+5.  After `ring_customer` the engine alone can finish the call: either leg's end ends the other, ring limit and maximum length
+    are enforced, while nobody listens.
+6.  The agent hears the carrier's early media, or ringback where there is none, while the customer is rung.
+7.  `LegEnded` of a recorded customer's leg comes after the recording's file is complete and closed.
+8.  Trunks are tried in order; the next one only after a 5xx, a timeout or an unreachable trunk before any ringing. Never
+    after a person or a carrier refused (486, 603, 404, ...).
+9.  Only digits (and one leading plus) of a number reach the wire.
+10. `hang_up` of an unknown or ended call is a no-op. `snapshot` tells which legs live now.
+11. When the connection to the engine breaks, `EngineLost` is sent; when it is back, `EngineReady`. Events in the gap are lost:
+    take a snapshot.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class Role(StrEnum):
+    """Whose leg of the call it is."""
+
+    AGENT = "agent"
+    CUSTOMER = "customer"
+
+
+class Cause(StrEnum):
+    """Why a leg ended, in our words. The adapter maps every SIP code and engine cause to one of these."""
+
+    NORMAL = "normal"  # was answered, and somebody hung up
+    BUSY = "busy"  # 486, 600
+    REJECTED = "rejected"  # 603: a person said no
+    NO_ANSWER = "no_answer"  # rang, nobody answered within the ring limit
+    UNAVAILABLE = "unavailable"  # 480, 410 at the far end: phone switched off, out of coverage
+    NUMBER_UNKNOWN = "number_unknown"  # 404, 484, 604: no such number
+    NUMBER_REFUSED = "number_refused"  # 403, 401, 488 ...: the carrier does not let this call through
+    CARRIER_FAILURE = "carrier_failure"  # 5xx
+    CARRIER_TIMEOUT = "carrier_timeout"  # no SIP answer at all
+    UNREACHABLE = "unreachable"  # no trunk, no registered softphone
+    NO_AUDIO = "no_audio"  # the softphone answered, but no audio came from it
+    TIME_LIMIT = "time_limit"  # the maximum length was reached
+    CANCELED = "canceled"  # we ended it before it was answered
+    ENGINE_LOST = "engine_lost"  # the engine died with it
+
+
+class EngineUnavailable(Exception):  # noqa: N818 - a state of the world, not a bug
+    """The engine cannot take an order now. Nothing was dialed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoftphoneLine:
+    """The agent's browser softphone: the session that `open_softphone` was called with.
+
+    `answer_token` travels in the INVITE as header `X-Intellicall-Answer`; the page answers itself only when it is the one
+    that it was told over its own authenticated connection.
+    """
+
+    session_id: str
+    answer_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneLine:
+    """The agent's real phone, rung through the trunks named, in order. `number` is E.164 with its plus."""
+
+    number: str
+    trunks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """Everything that the engine needs to make and, if we die, to finish a two-party call.
+
+    Numbers are E.164 with their plus; limits are whole seconds; `recording` is the file name without suffix in the
+    recordings folder that the engine was composed with (8 kHz, 16 bit little-endian, stereo, left = what the customer
+    says, right = what the customer hears, raw, suffix `.raw`), or None when the call is not recorded.
+    """
+
+    call_id: str
+    agent: SoftphoneLine | PhoneLine
+    customer_number: str
+    caller_id: str
+    trunks: tuple[str, ...]
+    agent_ring_s: int
+    customer_ring_s: int
+    max_length_s: int
+    recording: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegRinging:
+    """The far end rings. `early_media` is True when the far end sends audio of its own (SIP 183 with media)."""
+
+    call_id: str
+    role: Role
+    at: datetime
+    early_media: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LegAnswered:
+    call_id: str
+    role: Role
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnded:
+    """A leg is over. `by_far_end`: the party or carrier on this leg ended it, rather than having been ended by the other side or us.
+
+    `sip_code` is the final SIP response of an unanswered leg when there was one.
+    """
+
+    call_id: str
+    role: Role
+    at: datetime
+    cause: Cause
+    by_far_end: bool = False
+    sip_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLost:
+    """The connection to the engine broke or its process died; calls may still be up."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReady:
+    """Connected, provisioned and able to dial. `restarted`: it is a new engine process; no earlier leg lives."""
+
+    at: datetime
+    restarted: bool
+
+
+LegEvent = LegRinging | LegAnswered | LegEnded
+EngineEvent = LegEvent | EngineLost | EngineReady
+
+
+@dataclass(frozen=True, slots=True)
+class LegSeen:
+    """A leg that lives at the moment of a snapshot."""
+
+    call_id: str
+    role: Role
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SipAccount:
+    """An ephemeral SIP account for one softphone session, known to the engine until `close_softphone`."""
+
+    session_id: str
+    username: str
+    password: str
+    domain: str
+
+
+class Transport(StrEnum):
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+
+
+class CallerIdStyle(StrEnum):
+    """Where a carrier wants the caller ID: in From, or in P-Asserted-Identity / Remote-Party-ID with the account in From."""
+
+    FROM = "from"
+    PAI = "pai"
+    RPID = "rpid"
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """One SIP trunk to a carrier, as the operator configured it.
+
+    `register` True means that we register with `username` and `password`; False means that the carrier knows our address (the
+    credentials, if any, then answer its challenges). `codecs` in order of preference, SDP names in lower case (`alaw`, `ulaw`,
+    `g722`, `opus`). `srtp`: SDES on the media. `strip_plus`: the carrier wants `9198...` rather than `+9198...`.
+    """
+
+    name: str
+    host: str
+    port: int
+    transport: Transport = Transport.UDP
+    register: bool = False
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    codecs: tuple[str, ...] = ("alaw", "ulaw")
+    srtp: bool = False
+    caller_id_style: CallerIdStyle = CallerIdStyle.FROM
+    strip_plus: bool = False
+
+
+Listener = Callable[[EngineEvent], None]
+
+
+class Engine(Protocol):
+    """The port. Orders are idempotent by call id; events go to the one listener, which must not block."""
+
+    @property
+    def ready(self) -> bool:
+        """True while orders can be taken."""
+        ...
+
+    def listen(self, listener: Listener) -> None:
+        """Name the one listener. Called before `start`."""
+        ...
+
+    async def start(self) -> None:
+        """Connect to (and, where it is a child, start or adopt) the engine; keep trying in the background for ever.
+
+        Returns when it is ready, or after at most 10 s without being ready (`EngineReady` comes later then).
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Let go of the engine. Calls that it holds go on."""
+        ...
+
+    async def set_trunks(self, trunks: Sequence[Trunk]) -> None:
+        """Replace the set of trunks; remembered and applied again after an engine restart. Live calls are untouched."""
+        ...
+
+    async def open_softphone(self, session_id: str) -> SipAccount:
+        """Create (or return the same) ephemeral SIP account. Raises EngineUnavailable."""
+        ...
+
+    async def close_softphone(self, session_id: str) -> None:
+        """Forget the account. No-op when unknown or when the engine is away. Does not end calls."""
+        ...
+
+    async def ring_agent(self, plan: CallPlan) -> None:
+        """Dial the agent's leg. Raises EngineUnavailable."""
+        ...
+
+    async def ring_customer(self, plan: CallPlan) -> None:
+        """Hand the answered agent's leg to the engine's own finish: dial the customer, bridge, record. Raises EngineUnavailable."""
+        ...
+
+    async def hang_up(self, call_id: str) -> None:
+        """End every leg of the call. Raises EngineUnavailable when it cannot be told."""
+        ...
+
+    async def snapshot(self) -> list[LegSeen]:
+        """Return the legs that live now, of calls that carry our ids. Raises EngineUnavailable."""
+        ...
