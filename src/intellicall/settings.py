@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[
         list[IPvAnyNetwork],
         Field(
-            description="Networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Comma-separated in the environment."
+            description="Networks of reverse proxies whose X-Forwarded-For and -Proto are believed. A JSON list in the environment."
         ),
     ] = []
 
@@ -73,7 +73,7 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         le=65535,
-        description="Port of the embedded engine's SIP transports (UDP and TCP; TLS is the next one); 0 finds a free one once and keeps it.",
+        description="Port of the embedded engine's SIP (UDP, TCP; TLS is the next); 0 finds a free one once and keeps it.",
     )
     external_address: str | None = Field(
         default=None, description="Public IP address written into SIP and SDP toward carriers when the engine is behind NAT."
@@ -115,7 +115,7 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, environment, file, defaults: in this order."""

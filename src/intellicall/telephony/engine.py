@@ -121,7 +121,7 @@ class LegAnswered:
 
 @dataclass(frozen=True, slots=True)
 class LegEnded:
-    """A leg is over. `by_far_end`: the party or carrier on this leg ended it, rather than having been ended by the other side or us.
+    """A leg is over. `by_far_end`: the party or carrier on this leg ended it, rather than the other side or we.
 
     `sip_code` is the final SIP response of an unanswered leg when there was one.
     """
