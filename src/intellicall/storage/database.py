@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -119,7 +119,7 @@ class Database:
         try:
             with self.engine.connect() as connection, connection.begin():
                 return work(connection)
-        except (OperationalError, DBAPIError) as error:
+        except DBAPIError as error:
             raise StorageUnavailable(type(error).__name__) from error
 
     def _write_forever(self) -> None:
@@ -140,38 +140,26 @@ class Database:
                 return
 
     def _write_group(self, group: list[_Job]) -> None:
-        """One transaction for all; when that fails as a whole, each job gets a transaction of its own."""
+        """One transaction for all; when any of them fails, all is undone and each gets a transaction of its own."""
         try:
-            outcomes = self._commit(group)
+            with self._write_engine.connect() as connection, connection.begin():
+                results = [job.work(connection) for job in group]
         except Exception as error:  # noqa: BLE001 - whatever it is, it must reach the callers and not end the writer
             if len(group) > 1:
                 for job in group:
                     self._write_group([job])
                 return
-            log.warning("write_failed", error=type(error).__name__)
-            unavailable = StorageUnavailable(type(error).__name__)
-            unavailable.__cause__ = error
-            group[0].future.set_exception(unavailable)
+            group[0].future.set_exception(_as_told(error))
             return
-        for job, (result, failure) in zip(group, outcomes, strict=True):
-            if failure is None:
-                job.future.set_result(result)
-            else:
-                job.future.set_exception(failure)
+        for job, result in zip(group, results, strict=True):
+            job.future.set_result(result)
 
-    def _commit(self, group: list[_Job]) -> list[tuple[Any, Exception | None]]:
-        outcomes: list[tuple[Any, Exception | None]] = []
-        with self._write_engine.connect() as connection, connection.begin():
-            for job in group:
-                savepoint = connection.begin_nested()
-                try:
-                    result = job.work(connection)
-                except OperationalError:
-                    raise  # the disk, the lock or the server: the group has failed, not this one job
-                except Exception as failure:  # noqa: BLE001 - handed to the job's own caller
-                    savepoint.rollback()
-                    outcomes.append((None, failure))
-                else:
-                    savepoint.commit()
-                    outcomes.append((result, None))
-        return outcomes
+
+def _as_told(error: Exception) -> Exception:
+    """A disk, lock or server that fails is `StorageUnavailable`; what the work itself raised stays what it is."""
+    if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
+        log.warning("write_failed", error=type(error).__name__)
+        unavailable = StorageUnavailable(type(error).__name__)
+        unavailable.__cause__ = error
+        return unavailable
+    return error
