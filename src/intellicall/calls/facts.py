@@ -1,0 +1,59 @@
+"""From the engine's words to the call's: one fact for each event, with the reason that the leg's end gives."""
+
+from intellicall.calls.call import Fact, Party, Reason, What
+from intellicall.telephony.engine import Cause, LegAnswered, LegEnded, LegEvent, LegRinging, Role
+
+PARTIES = {Role.AGENT: Party.AGENT, Role.CUSTOMER: Party.CUSTOMER}
+
+AGENT_REASONS: dict[Cause, Reason | None] = {
+    Cause.NORMAL: Reason.AGENT_HUNG_UP,
+    Cause.BUSY: Reason.AGENT_BUSY,
+    Cause.REJECTED: Reason.AGENT_REJECTED,
+    Cause.NO_ANSWER: Reason.AGENT_NO_ANSWER,
+    Cause.UNAVAILABLE: Reason.AGENT_UNREACHABLE,
+    Cause.NUMBER_UNKNOWN: Reason.AGENT_UNREACHABLE,
+    Cause.NUMBER_REFUSED: Reason.AGENT_UNREACHABLE,
+    Cause.CARRIER_FAILURE: Reason.AGENT_UNREACHABLE,
+    Cause.CARRIER_TIMEOUT: Reason.AGENT_UNREACHABLE,
+    Cause.UNREACHABLE: Reason.AGENT_UNREACHABLE,
+    Cause.NO_AUDIO: Reason.AGENT_NO_AUDIO,
+    Cause.TIME_LIMIT: Reason.MAX_LENGTH,
+    Cause.CANCELED: None,
+    Cause.ENGINE_LOST: Reason.ENGINE_LOST,
+}
+
+CUSTOMER_REASONS: dict[Cause, Reason | None] = {
+    Cause.NORMAL: Reason.CUSTOMER_HUNG_UP,
+    Cause.BUSY: Reason.CUSTOMER_BUSY,
+    Cause.REJECTED: Reason.CUSTOMER_REJECTED,
+    Cause.NO_ANSWER: Reason.CUSTOMER_NO_ANSWER,
+    Cause.UNAVAILABLE: Reason.CUSTOMER_UNAVAILABLE,
+    Cause.NUMBER_UNKNOWN: Reason.NUMBER_UNKNOWN,
+    Cause.NUMBER_REFUSED: Reason.NUMBER_REFUSED,
+    Cause.CARRIER_FAILURE: Reason.CARRIER_FAILURE,
+    Cause.CARRIER_TIMEOUT: Reason.CARRIER_TIMEOUT,
+    Cause.UNREACHABLE: Reason.NO_ROUTE,
+    Cause.NO_AUDIO: Reason.CARRIER_FAILURE,
+    Cause.TIME_LIMIT: Reason.MAX_LENGTH,
+    Cause.CANCELED: None,
+    Cause.ENGINE_LOST: Reason.ENGINE_LOST,
+}
+
+
+def fact_of(event: LegEvent, tick: float) -> Fact:
+    """Return the event as a fact; `tick` is the monotonic moment at which it was received."""
+    party = PARTIES[event.role]
+    match event:
+        case LegRinging():
+            return Fact(What.RINGING, event.at, tick, party)
+        case LegAnswered():
+            return Fact(What.ANSWERED, event.at, tick, party)
+        case LegEnded():
+            return Fact(What.LEG_ENDED, event.at, tick, party, _reason(event))
+
+
+def _reason(event: LegEnded) -> Reason | None:
+    """A normal end counts only when this leg's own party brought it about; the other leg's end follows from it."""
+    if event.cause is Cause.NORMAL and not event.by_far_end:
+        return None
+    return (AGENT_REASONS if event.role is Role.AGENT else CUSTOMER_REASONS)[event.cause]
