@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     rtp_port_min: int = Field(default=20000, ge=1024, le=65534, description="Lowest RTP port of the embedded engine.")
     rtp_port_max: int = Field(default=29999, ge=1025, le=65535, description="Highest RTP port of the embedded engine.")
 
+    sandbox: bool = Field(
+        default=False, description="Run the test network: a carrier on this machine, for sandbox accounts and their test numbers."
+    )
+
     log_level: str = Field(default="info", description="debug, info, warning or error.")
     log_format: str = Field(default="json", description="json or text.")
     allow_private_callbacks: bool = Field(

@@ -153,7 +153,7 @@ class What(StrEnum):
 class Fact:
     """Something that happened. `at` is UTC wall-clock time, `tick` the same moment in monotonic seconds.
 
-    `party` (agent or customer) names the leg. `reason` is None when the leg ended only because the other side did or because we ended it.
+    `party` (agent or customer) names the leg. `reason` is None when the leg ended only because the other side or we did.
     """
 
     what: What

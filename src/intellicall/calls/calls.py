@@ -1,0 +1,184 @@
+"""The use cases: start a call, show it, end it; and the keeping of all live calls.
+
+A request is checked and stored in one transaction, then its conductor dials. After a restart or a reconnect what is stored is
+compared with what the engine has, and each difference is fed to the same machine as a fact.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from sqlalchemy import Connection
+
+from intellicall.calls import store
+from intellicall.calls.call import Call, Fact, HangUp, Leg, Party, Reason, State, What
+from intellicall.calls.conductor import Conductor, Surroundings, not_possible
+from intellicall.calls.facts import fact_of
+from intellicall.calls.request import Request
+from intellicall.calls.result import Entry
+from intellicall.errors import Code, Refused
+from intellicall.recordings import store as recordings
+from intellicall.telephony.engine import (
+    EngineEvent,
+    EngineLost,
+    EngineReady,
+    EngineUnavailable,
+    LegSeen,
+    Role,
+)
+
+log = structlog.get_logger()
+JANITOR_S = 1.0
+
+
+class Calls:
+    """Every live call of this platform process."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self.around = around
+        self._conductors: dict[str, Conductor] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._recovering: asyncio.Task[None] | None = None
+        self._engine_watchers: list[Callable[[bool], None]] = []
+
+    def watch_engine(self, watcher: Callable[[bool], None]) -> None:
+        """Have `watcher` told when the engine goes away (False) and comes back (True)."""
+        self._engine_watchers.append(watcher)
+
+    # -- orders ---------------------------------------------------------------------------------------------------
+
+    async def start(self, request: Request, limit: int) -> tuple[Entry, bool]:
+        """Store the call and dial the agent. Returns it, and False when this request had made it before.
+
+        Raises Refused (see `store.admit`) and StorageUnavailable; then nothing was dialed.
+        """
+        entry, new = await self.around.database.write(lambda connection: self._admit(connection, request, limit))
+        if new:
+            self._conduct(entry, dial=True)
+        return entry, new
+
+    def _admit(self, connection: Connection, request: Request, limit: int) -> tuple[Entry, bool]:
+        entry, new = store.admit(connection, self.around.journal, request, limit, engine_ready=self.around.engine.ready)
+        if new and request.plan.recording:
+            recordings.begin(connection, request.plan.recording, request.call_id, request.account_id, request.created_at)
+        return entry, new
+
+    async def hang_up(self, account_id: str, call_id: str, by: Party, reason: Reason | None = None) -> Entry:
+        """End the call for everybody. Refused: NOT_FOUND, NOT_POSSIBLE_NOW. A call that is ending already is not disturbed."""
+        entry = await self.show(account_id, call_id)
+        if entry.call.state is State.ENDING:
+            return entry
+        conductor = self._conductors.get(call_id)
+        if conductor is None:
+            raise not_possible(entry.call.state)
+        return await conductor.order(HangUp(by, reason))
+
+    async def show(self, account_id: str, call_id: str) -> Entry:
+        """Return the account's call. Refused with NOT_FOUND."""
+        conductor = self._conductors.get(call_id)
+        if conductor and conductor.entry.request.account_id == account_id:
+            return conductor.entry
+        entry = await self.around.database.read(lambda connection: store.find(connection, call_id, account_id))
+        if entry is None:
+            raise Refused(Code.NOT_FOUND, "There is no such call.")
+        return entry
+
+    def live_of_agent(self, agent_id: str) -> Entry | None:
+        """Return the call that the agent's softphone is in, if any."""
+        for conductor in self._conductors.values():
+            entry = conductor.entry
+            if entry.request.agent_id == agent_id and entry.request.softphone and entry.call.live:
+                return entry
+        return None
+
+    # -- facts ----------------------------------------------------------------------------------------------------
+
+    def engine_event(self, event: EngineEvent) -> None:
+        """The engine's listener: hands each event to its call. Never blocks."""
+        match event:
+            case EngineLost():
+                log.warning("engine_lost", live_calls=len(self._conductors))
+                self._tell_engine(ready=False)
+            case EngineReady(restarted=restarted):
+                log.info("engine_ready", restarted=restarted, live_calls=len(self._conductors))
+                self._recovering = asyncio.get_running_loop().create_task(self._reconcile(restarted=restarted))
+                self._tell_engine(ready=True)
+            case _ if conductor := self._conductors.get(event.call_id):
+                conductor.post(fact_of(event, self.around.clock.monotonic()))
+
+    def _tell_engine(self, *, ready: bool) -> None:
+        for watcher in self._engine_watchers:
+            watcher(ready)
+
+    async def recover(self) -> None:
+        """Take up every call that was live when the platform stopped: once, before the doors open, with the engine started."""
+        entries = await self.around.database.read(store.live)
+        for entry in entries:
+            self._conduct(entry, dial=False)
+        log.info("calls_taken_up", live_calls=len(entries))
+        if self.around.engine.ready:
+            await self._reconcile(restarted=False)
+
+    async def _reconcile(self, *, restarted: bool) -> None:
+        """Make each difference between what we believe and what the engine has a fact."""
+        try:
+            seen = await self.around.engine.snapshot()
+        except EngineUnavailable:
+            return  # the next EngineReady brings us back here
+        legs = {(leg.call_id, leg.role): leg for leg in seen}
+        for conductor in list(self._conductors.values()):
+            for fact in self._differences(conductor.entry.call, legs, Reason.ENGINE_LOST if restarted else None):
+                conductor.post(fact)
+        for call_id in {leg.call_id for leg in seen} - self._conductors.keys():
+            log.warning("unknown_leg_ended", call_id=call_id)
+            await self._end_unknown(call_id)
+
+    async def _end_unknown(self, call_id: str) -> None:
+        try:
+            await self.around.engine.hang_up(call_id)
+        except EngineUnavailable:
+            return
+
+    def _differences(self, call: Call, legs: dict[tuple[str, Role], LegSeen], reason: Reason | None) -> list[Fact]:
+        facts = []
+        now, tick = self.around.clock.now(), self.around.clock.monotonic()
+        for party, role, leg in ((Party.AGENT, Role.AGENT, call.agent), (Party.CUSTOMER, Role.CUSTOMER, call.customer)):
+            if leg in (Leg.NONE, Leg.GONE):
+                continue
+            seen = legs.get((call.id, role))
+            if seen is None:
+                why = reason or (None if call.answered else Reason.PLATFORM_RESTARTED)
+                facts.append(Fact(What.LEG_ENDED, now, tick, party, why))
+            elif seen.answered and leg is not Leg.UP:
+                facts.append(Fact(What.ANSWERED, now, tick, party))
+        return facts
+
+    # -- keeping ----------------------------------------------------------------------------------------------------
+
+    def _conduct(self, entry: Entry, *, dial: bool) -> None:
+        conductor = Conductor(entry, self.around)
+        self._conductors[entry.call.id] = conductor
+        task = asyncio.get_running_loop().create_task(conductor.run(dial=dial), name=f"call-{entry.call.id}")
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._gone(done, entry.call.id))
+
+    def _gone(self, task: asyncio.Task[None], call_id: str) -> None:
+        self._tasks.discard(task)
+        self._conductors.pop(call_id, None)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("call_task_died", call_id=call_id, error=type(error).__name__)
+
+    async def janitor(self) -> None:
+        """Once a second, for ever: tell each call that is overdue. The engine keeps the exact limits; this is the net below."""
+        while True:
+            await self.around.clock.sleep(JANITOR_S)
+            now, tick = self.around.clock.now(), self.around.clock.monotonic()
+            for conductor in self._conductors.values():
+                if conductor.overdue(tick):
+                    conductor.post(Fact(What.OVERDUE, now, tick))
+
+    async def close(self) -> None:
+        """Let go of every call; the engine carries them on and the next start takes them up."""
+        for task in [*self._tasks, *([self._recovering] if self._recovering else [])]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
