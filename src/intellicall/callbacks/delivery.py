@@ -1,0 +1,77 @@
+"""A delivery: one call's frozen result on its way to the account's callback URL. Pure; see integration guide, section 5."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+ANSWER_KEPT = 2048
+"""Bytes of a receiver's answer that are kept for people who look for a fault."""
+
+
+class State(StrEnum):
+    """Where a delivery stands. `due` is the only state that changes by itself."""
+
+    DUE = "due"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"  # every attempt failed; kept, visible, can be sent again by hand
+    NO_ENDPOINT = "no_endpoint"  # the account had no callback URL when the call ended; kept and visible
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One result and its destination, both frozen when the call ended.
+
+    `body` is what is posted, byte for byte, on every attempt. `url` and the header go together and never change between
+    attempts, so a new secret is never sent to an old host. `attempts` counts all attempts ever made, `round_start` those that
+    were made before the delivery was last sent again by hand. `due_at` is None unless the state is `due`.
+    """
+
+    id: str
+    call_id: str
+    account_id: str
+    state: State
+    body: bytes = field(repr=False)
+    url: str | None = field(repr=False)
+    header_name: str | None = field(repr=False)
+    header_value: str | None = field(repr=False)
+    attempts: int
+    round_start: int
+    due_at: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request led to. `outcome` is a plain sentence without URL, header or number in it.
+
+    `status` is the HTTP status, None when there was none; `body` the first 2 kB of the answer.
+    """
+
+    acknowledged: bool
+    outcome: str
+    status: int | None = None
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as it is kept. `number` counts from 1 over the whole life of the delivery; `latency_ms` is whole milliseconds."""
+
+    delivery_id: str
+    number: int
+    started_at: datetime
+    latency_ms: int
+    status: int | None
+    outcome: str
+    answer: bytes = field(repr=False)
+
+
+def judge(status: int, body: bytes = b"") -> Answer:
+    """Any 2xx acknowledges; everything else, a redirect included, is a failed attempt."""
+    kept = body[:ANSWER_KEPT]
+    if 200 <= status <= 299:
+        return Answer(acknowledged=True, outcome=f"acknowledged with HTTP {status}", status=status, body=kept)
+    if 300 <= status <= 399:
+        return Answer(acknowledged=False, outcome=f"answered with redirect HTTP {status}; not followed", status=status, body=kept)
+    return Answer(acknowledged=False, outcome=f"answered with HTTP {status}", status=status, body=kept)

@@ -1,0 +1,58 @@
+"""The shelf: where recordings are kept. The port; `disk.py` is the adapter."""
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A recording that is complete: seconds of audio, bytes of the WAV file."""
+
+    seconds: float
+    bytes: int
+
+
+class OpenRecording(Protocol):
+    """A sealed recording opened for reading. It can be read to its end even if it is erased meanwhile."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the WAV file."""
+        ...
+
+    @property
+    def etag(self) -> str:
+        """A strong entity tag (RFC 9110 section 8.8.3), quotes included."""
+        ...
+
+    def read(self, start: int, length: int) -> AsyncIterator[bytes]:
+        """Yield `length` bytes from `start`, in pieces, without ever holding the whole file. Closes at the end."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file. May be called twice."""
+        ...
+
+
+class Shelf(Protocol):
+    """Keeps recordings by name. Names are those of `recording.is_name`; others raise ValueError."""
+
+    async def seal(self, name: str) -> Sealed | None:
+        """Complete what the engine wrote; None when it wrote nothing. May be repeated, also after a crash at any point.
+
+        Raises OSError when the disk does not let us and TooLong beyond 4 GiB; what the engine wrote is still there then.
+        """
+        ...
+
+    async def open(self, name: str) -> OpenRecording | None:
+        """Open a sealed recording; None when there is none of this name."""
+        ...
+
+    async def erase(self, name: str) -> None:
+        """Remove everything of this name. No-op when there is nothing."""
+        ...
+
+    async def orphans(self, known: Collection[str]) -> list[str]:
+        """Return the names of which something is on the shelf that are not among `known`."""
+        ...

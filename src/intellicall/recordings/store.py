@@ -1,0 +1,86 @@
+"""All SQL of the recordings room."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, Float, Index, Row, String, Table, insert, select, update
+
+from intellicall.recordings.recording import Recording, State
+from intellicall.storage.schema import UtcTime, metadata
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("name", String(72), primary_key=True),
+    Column("call_id", String(36), nullable=False, unique=True),
+    Column("account_id", String(36), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("seconds", Float),
+    Column("bytes", BigInteger),
+    Column("created_at", UtcTime, nullable=False),
+    Column("sealed_at", UtcTime),
+)
+Index("ix_recordings_account_created", recordings.c.account_id, recordings.c.created_at)
+
+_KEPT = (State.READY.value, State.FAILED.value)
+
+
+def begin(connection: Connection, name: str, call_id: str, account_id: str, at: datetime) -> None:
+    """Remember a recording before its call is dialled. Raises IntegrityError when the name or the call has one already."""
+    connection.execute(
+        insert(recordings).values(name=name, call_id=call_id, account_id=account_id, state=State.RECORDING.value, created_at=at)
+    )
+
+
+def sealed(connection: Connection, name: str, seconds: float, size: int, at: datetime) -> None:
+    """The WAV file is complete: `seconds` of audio, `size` bytes."""
+    _change(connection, name, state=State.READY.value, seconds=seconds, bytes=size, sealed_at=at)
+
+
+def missing(connection: Connection, name: str, at: datetime) -> None:
+    """The call ended and the engine had written no audio."""
+    _change(connection, name, state=State.NONE.value, sealed_at=at)
+
+
+def failed(connection: Connection, name: str, at: datetime) -> None:
+    """The audio could not be completed; what there is stays on the shelf until its time is over."""
+    _change(connection, name, state=State.FAILED.value, sealed_at=at)
+
+
+def erased(connection: Connection, name: str) -> None:
+    """Nothing of it is on the shelf any more."""
+    _change(connection, name, state=State.ERASED.value)
+
+
+def find(connection: Connection, name: str) -> Recording | None:
+    row = connection.execute(select(recordings).where(recordings.c.name == name)).one_or_none()
+    return _recording(row) if row else None
+
+
+def older_than(connection: Connection, account_id: str, before: datetime, limit: int) -> list[str]:
+    """Return the names of the account's recordings that began before then and still have something on the shelf, oldest first."""
+    return list(
+        connection.scalars(
+            select(recordings.c.name)
+            .where(
+                recordings.c.account_id == account_id,
+                recordings.c.created_at < before,
+                recordings.c.state.in_(_KEPT),
+            )
+            .order_by(recordings.c.created_at)
+            .limit(limit)
+        )
+    )
+
+
+def known_names(connection: Connection) -> set[str]:
+    """Return the names that may have something on the shelf."""
+    return set(connection.scalars(select(recordings.c.name).where(recordings.c.state.in_((*_KEPT, State.RECORDING.value)))))
+
+
+def _change(connection: Connection, name: str, **values: Any) -> None:
+    connection.execute(update(recordings).where(recordings.c.name == name).values(**values))
+
+
+def _recording(row: Row[Any]) -> Recording:
+    return Recording(row.name, row.call_id, row.account_id, State(row.state), row.seconds, row.bytes, row.created_at, row.sealed_at)
