@@ -17,7 +17,7 @@ from intellicall.telephony.asterisk.debian_tree import InstallError, Progress, T
 MAJOR_VERSION = 22
 ENGINE_PACKAGES = ("asterisk", "asterisk-core-sounds-en-gsm", "asterisk-moh-opsound-gsm")
 SIPP_PACKAGES = ("sip-tester",)
-SOUNDS_PROBE = "sounds/en/the-number-u-dialed"
+SOUNDS_PROBE = "sounds/en/number-not-answering"
 
 REQUIRED_MODULES = (  # noqa: SIM905 - one name a line would fill the screen
     "app_dial app_echo app_mixmonitor app_playback app_stack app_stasis bridge_native_rtp bridge_simple cdr_custom "

@@ -203,6 +203,10 @@ class EngineProcess:
         self._watch_output()
         return self._adopt() or self._launch()
 
+    def can_adopt(self) -> bool:
+        """Tell whether an engine of this state folder runs already, so that `start` would adopt it."""
+        return any(stamp is not None and self._is_ours(stamp) for stamp in (self._recorded(), self._listening()))
+
     async def stop(self, deadline_s: float = 5.0) -> None:
         """End the engine (its calls end with it): politely, and after `deadline_s` by force. Returns when it is gone."""
         self._stopping = True

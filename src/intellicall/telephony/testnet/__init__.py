@@ -1,0 +1,1 @@
+"""The test network: a sandbox carrier on loopback with real SIP, real RTP and documented magic numbers."""
