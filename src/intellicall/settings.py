@@ -110,6 +110,10 @@ class Settings(BaseSettings):
         return self.data_dir / "engine"
 
     @property
+    def testnet_dir(self) -> Path:
+        return self.data_dir / "testnet"
+
+    @property
     def log_dir(self) -> Path:
         return self.data_dir / "logs"
 

@@ -23,8 +23,9 @@ from intellicall.errors import Code, Refused
 from intellicall.ids import new_token
 from intellicall.softphone.sessions import SoftphoneSessions
 from intellicall.telephony.engine import SoftphoneLine
-from intellicall.web.address import Address, Network, client_address
-from intellicall.web.reading import read_json, read_query
+from intellicall.accounts.account import Address, Network
+from intellicall.web.address import client_address
+from intellicall.web.request import read_model, read_query
 
 
 def _printable(text: str) -> str:
@@ -90,7 +91,7 @@ class CallsApi:
     async def start_call(self, request: HttpRequest) -> JSONResponse:
         """Ring the agent, then the customer, and bridge the two. 201: dialing. 200: this uuid's call, made before."""
         key, address = self._key(request)
-        order = await read_json(request, CallOrder)
+        order = await read_model(request, CallOrder)
         if (order.agent_number is None) == (order.crm_username is None):
             raise Refused(Code.INVALID_FIELD, "Send exactly one of agent_number and crm_username.", field="agent_number")
 

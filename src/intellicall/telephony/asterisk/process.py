@@ -205,7 +205,12 @@ class EngineProcess:
 
     def can_adopt(self) -> bool:
         """Tell whether an engine of this state folder runs already, so that `start` would adopt it."""
-        return any(stamp is not None and self._is_ours(stamp) for stamp in (self._recorded(), self._listening()))
+        return self.running_pid() is not None
+
+    def running_pid(self) -> int | None:
+        """Return the process id of this state folder's engine, whoever looks after it; None when none runs."""
+        stamps = (self._recorded(), self._listening())
+        return next((stamp.pid for stamp in stamps if stamp is not None and self._is_ours(stamp)), None)
 
     async def stop(self, deadline_s: float = 5.0) -> None:
         """End the engine (its calls end with it): politely, and after `deadline_s` by force. Returns when it is gone."""

@@ -1,0 +1,5 @@
+"""`python -m intellicall` is the `intellicall` command."""
+
+from intellicall.cli.main import app
+
+app()

@@ -1,0 +1,246 @@
+"""The composition root: the only file that knows every adapter. It builds one platform process and takes it down again."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import APIRouter
+
+from intellicall.accounts import store as accounts
+from intellicall.callbacks import store as deliveries
+from intellicall.callbacks.courier import Courier
+from intellicall.callbacks.transport import HttpTransport
+from intellicall.calls.calls import Calls
+from intellicall.calls.conductor import Surroundings
+from intellicall.calls.desk import Desk
+from intellicall.calls.http import CallsApi
+from intellicall.calls.http import router as calls_router
+from intellicall.calls.journal import Journal
+from intellicall.calls.result import Entry, softphone_view
+from intellicall.clock import Clock, SystemClock
+from intellicall.recordings.disk import DiskShelf
+from intellicall.recordings.http import router as recordings_router
+from intellicall.recordings.retention import erase_due
+from intellicall.settings import EngineMode, Settings
+from intellicall.softphone.http import router as softphone_router
+from intellicall.softphone.sessions import SoftphoneSessions
+from intellicall.storage.database import Database
+from intellicall.storage.migrate import migrate
+from intellicall.telephony.asterisk.debian_tree import Progress
+from intellicall.telephony.asterisk.embedded import embedded_engine, external_engine
+from intellicall.telephony.asterisk.install import EngineInstall, find_or_fetch
+from intellicall.telephony.asterisk.process import EngineDirs, EngineProcess
+from intellicall.telephony.engine import Engine, Trunk
+from intellicall.telephony.scripted.engine import BEHAVIOURS, ScriptedEngine
+from intellicall.telephony.testnet.network import TestNetwork
+from intellicall.telephony.testnet.numbers import NUMBERS
+from intellicall.web.application import make_app
+from intellicall.web.health import router as health_router
+from intellicall.web.server import Server
+
+log = structlog.get_logger()
+
+TRUNKS_EVERY_S = 2.0
+RETENTION_EVERY_S = 3600.0
+BEGIN_AGAIN_S = 5.0
+
+
+class Platform:
+    """One running platform process: built by `start`, taken down by `stop`, in the caller's event loop."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None, engine: Engine | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self._given_engine = engine
+        self._stack = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._test_network: TestNetwork | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Open everything in the order in which it is needed; the doors come last. Undoes itself when something fails."""
+        try:
+            await self._build()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _build(self) -> None:
+        settings = self.settings
+        for folder in (settings.data_dir, settings.recordings_dir, settings.log_dir):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(migrate, settings.sql_url)
+        self.database = Database(settings.sql_url)
+        self._stack.callback(self.database.close)
+        self.shelf = DiskShelf(settings.recordings_dir)
+        self._stack.callback(self.shelf.close)
+        self.engine = self._given_engine or make_engine(settings, self.clock)
+        await self._build_rooms()
+        self.engine.listen(self.calls.engine_event)
+        self._stack.push_async_callback(self.engine.stop)
+        await self._apply_trunks()
+        await self.engine.start()
+        await self.calls.recover()
+        self._stack.push_async_callback(self._end_tasks)
+        for work in (self.calls.janitor, self._follow_trunks, self._retain):
+            self._tasks.append(asyncio.get_running_loop().create_task(self._steadily(work), name=work.__name__))
+        await self._open_doors()
+
+    async def _build_rooms(self) -> None:
+        settings = self.settings
+        self.courier = Courier(self.database, self.clock, HttpTransport(allow_private=settings.allow_private_callbacks))
+        await self.courier.start()
+        self._stack.push_async_callback(self.courier.stop)
+        around = Surroundings(
+            database=self.database,
+            journal=Journal([deliveries.project]),
+            engine=self.engine,
+            shelf=self.shelf,
+            clock=self.clock,
+            recording_url=lambda name: f"{self.public_url}/recordings/{name}.wav",
+            changed=self._call_changed,
+        )
+        self.calls = Calls(around)
+        self._stack.push_async_callback(self.calls.close)
+        self.sessions = SoftphoneSessions(self.database, self.engine, Desk(self.calls), self.clock)
+        self._stack.push_async_callback(self.sessions.close)
+        self.calls.watch_engine(lambda ready: self.sessions.engine_changed(ready=ready))
+
+    async def _open_doors(self) -> None:
+        api = CallsApi(self.calls, self.sessions, list(self.settings.trusted_proxies))
+        routers: list[APIRouter] = [
+            calls_router(api),
+            recordings_router(self.database, self.shelf),
+            softphone_router(self.sessions, self.settings),
+            health_router(lambda: {"engine": self.engine.ready}),
+        ]
+        self.server = Server(make_app(routers, self.settings), self.settings)
+        self.port = await self.server.start()
+        self._stack.push_async_callback(self.server.stop)
+        log.info("platform_ready", port=self.port, engine_ready=self.engine.ready)
+
+    @property
+    def public_url(self) -> str:
+        """The one address that every link starts with, without a slash at its end."""
+        scheme = "https" if self.settings.tls_certificate else "http"
+        return (self.settings.public_url or f"{scheme}://localhost:{self.port}").rstrip("/")
+
+    async def stop(self) -> None:
+        """Close the doors, then everything behind them, in reverse order. The engine and its calls go on."""
+        await self._stack.aclose()
+        log.info("platform_stopped")
+
+    def _call_changed(self, entry: Entry) -> None:
+        """After each change of a call is stored: tell the agent's page, and the courier when there is a result."""
+        if entry.request.softphone and entry.request.agent_id:
+            self.sessions.notify(entry.request.agent_id, {"type": "call", "call": softphone_view(entry)})
+        if not entry.call.live:
+            self.courier.wake(entry.request.account_id)
+
+    async def _apply_trunks(self) -> int:
+        version, trunks = await self.database.read(
+            lambda connection: (accounts.trunks_version(connection), accounts.trunks(connection))
+        )
+        await self.engine.set_trunks([*trunks, *await self._sandbox_trunks()])
+        return version
+
+    async def _sandbox_trunks(self) -> list[Trunk]:
+        if not self.settings.sandbox or self.settings.engine is EngineMode.SCRIPTED:
+            return []
+        if self._test_network is None:
+            install = await asyncio.to_thread(find_or_fetch, self.settings.engine_prefix, _report)
+            network = TestNetwork(install, self.settings.testnet_dir)
+            await network.start()
+            self._stack.push_async_callback(network.engine.release)
+            self._test_network = network
+        return [self._test_network.trunk]
+
+    async def _follow_trunks(self) -> None:
+        """Take over what the operator changes in the trunks while we run."""
+        version = await self.database.read(accounts.trunks_version)
+        while True:
+            await self.clock.sleep(TRUNKS_EVERY_S)
+            now = await self.database.read(accounts.trunks_version)
+            if now != version:
+                version = await self._apply_trunks()
+                log.info("trunks_changed", version=version)
+
+    async def _retain(self) -> None:
+        while True:
+            await erase_due(self.database, self.shelf, self.clock.now())
+            await self.clock.sleep(RETENTION_EVERY_S)
+
+    async def _steadily(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Keep a background task alive: what breaks it is logged, and it begins again a little later."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("background_task_broke", task=work.__name__)
+            await self.clock.sleep(BEGIN_AGAIN_S)
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _report(what: str, share: float | None) -> None:
+    log.info("engine_install", step=what, share=share)
+
+
+def make_engine(settings: Settings, clock: Clock) -> Engine:
+    """Return the engine that the settings name."""
+    match settings.engine:
+        case EngineMode.EMBEDDED:
+            return embedded_engine(settings, clock)
+        case EngineMode.EXTERNAL:
+            return external_engine(settings, clock)
+        case EngineMode.SCRIPTED:
+            return scripted_engine(clock, settings.recordings_dir)
+
+
+def scripted_engine(clock: Clock, recordings_dir: Path) -> ScriptedEngine:
+    """Return the scripted engine with the test network's numbers."""
+    script = {
+        number.number: BEHAVIOURS[_SCRIPTED.get(name, name)]
+        for name, number in NUMBERS.items()
+        if _SCRIPTED.get(name, name) in BEHAVIOURS
+    }
+    return ScriptedEngine(clock, script, recordings_dir)
+
+
+_SCRIPTED = {
+    "tone_1000": "answers",
+    "tone_440": "answers",
+    "speech": "answers_after_3s",
+    "echo": "answers",
+    "silent": "answers",
+}
+
+
+def find_engine(settings: Settings, progress: Progress) -> EngineInstall:
+    """Return the telephone engine's installation, fetched first when there is none. Blocks. Raises InstallError in plain words."""
+    return find_or_fetch(settings.engine_prefix, progress)
+
+
+def engine_pid(settings: Settings) -> int | None:
+    """Return the process id of the embedded engine of this state folder, or None."""
+    return _engine_process(settings, settings.engine_dir).running_pid()
+
+
+async def stop_engines(settings: Settings) -> None:
+    """End the embedded engine and the test network of this state folder, and every call on them. The platform must be down."""
+    for folder in (settings.engine_dir, settings.testnet_dir):
+        process = _engine_process(settings, folder)
+        if process.running_pid() is not None:
+            await process.start()
+            await process.stop()
+
+
+def _engine_process(settings: Settings, folder: Path) -> EngineProcess:
+    install = find_or_fetch(settings.engine_prefix, _report)
+    return EngineProcess(install, EngineDirs.below(folder))

@@ -1,0 +1,57 @@
+"""`intellicall serve`: the platform process."""
+
+import asyncio
+import logging
+import signal
+import sys
+from typing import Annotated
+
+import structlog
+import typer
+import uvloop
+
+from intellicall.settings import Settings, load
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 finds a free one.")] = None,
+) -> None:
+    """Run the platform until SIGTERM or Ctrl-C. The engine and its calls outlive it; `intellicall engine stop` ends them."""
+    settings = load(host=host, port=port)
+    set_up_logs(settings)
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    from intellicall.app import Platform  # noqa: PLC0415 - the other commands start faster without it
+
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    platform = Platform(settings)
+    await platform.start()
+    try:
+        await stopped.wait()
+    finally:
+        await platform.stop()
+
+
+def set_up_logs(settings: Settings) -> None:
+    """Log one line an event to standard output: JSON for machines or text for people."""
+    level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
+    rendering: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        if settings.log_format == "text"
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *rendering,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
