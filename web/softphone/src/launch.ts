@@ -1,0 +1,68 @@
+/** What the page was opened with: the one-time ticket of a click, and which tab this is. */
+
+const TICKET_KEY = "intellicall.ticket";
+const TAB_KEY = "intellicall.tab";
+
+/**
+ * The ticket from the address (which it leaves at once, history included), or the one that a reload interrupted.
+ * It stays in this tab's storage until the click has become a call: allowing the microphone may need a reload.
+ */
+export function takeTicket(location: Location, history: History, storage: Storage): string | null {
+  const ticket = new URLSearchParams(location.hash.slice(1)).get("ticket");
+  if (location.hash !== "") history.replaceState(null, "", location.pathname + location.search);
+  if (ticket) storage.setItem(TICKET_KEY, ticket);
+  return ticket || storage.getItem(TICKET_KEY);
+}
+
+export function forgetTicket(storage: Storage): void {
+  storage.removeItem(TICKET_KEY);
+}
+
+/**
+ * This tab's random name, the same after a reload. Duplicating a tab copies its storage, so a name counts only while
+ * its lock is ours; `locks` is missing on insecure pages.
+ */
+export async function tabName(storage: Storage, locks: LockManager | undefined, random: () => string): Promise<string> {
+  const kept = storage.getItem(TAB_KEY);
+  if (kept !== null && (await claim(kept, locks))) return kept;
+  const fresh = random();
+  storage.setItem(TAB_KEY, fresh);
+  await claim(fresh, locks);
+  return fresh;
+}
+
+const RELOAD_RELEASES_WITHIN_MS = 200;
+
+function claim(name: string, locks: LockManager | undefined): Promise<boolean> {
+  if (locks === undefined) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const signal = AbortSignal.timeout(RELOAD_RELEASES_WITHIN_MS);
+    const forever = new Promise<never>(() => {});
+    locks
+      .request(`intellicall.tab.${name}`, { signal }, () => {
+        resolve(true);
+        return forever;
+      })
+      .catch(() => resolve(false));
+  });
+}
+
+/** Resolves once somebody really looks at the page: a prefetched, prerendered or background page must ring nobody. */
+export function untilVisible(document: Document): Promise<void> {
+  const seen = () => document.visibilityState === "visible" && !isPrerendering(document);
+  if (seen()) return Promise.resolve();
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!seen()) return;
+      document.removeEventListener("visibilitychange", look);
+      document.removeEventListener("prerenderingchange", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    document.addEventListener("prerenderingchange", look);
+  });
+}
+
+function isPrerendering(document: Document & { readonly prerendering?: boolean }): boolean {
+  return document.prerendering === true;
+}

@@ -1,0 +1,68 @@
+/** Entry: take the ticket, wait until somebody looks, start the phone. */
+import { effect, signal } from "@preact/signals";
+import { render } from "preact";
+import { listenForKeys } from "./keyboard";
+import { forgetTicket, tabName, takeTicket, untilVisible } from "./launch";
+import { Softphone } from "./softphone";
+import "./style.css";
+import { showInTab, tickWhileTalking } from "./tab";
+import { App } from "./ui/App";
+
+const KEYS_SWITCH = "intellicall.keys";
+
+function element<T extends Element>(selector: string): T {
+  const found = document.querySelector<T>(selector);
+  if (found === null) throw new Error(`the page has no ${selector}`);
+  return found;
+}
+
+function customersVoice(): HTMLAudioElement {
+  const audio = document.createElement("audio");
+  audio.autoplay = true;
+  audio.dataset.testid = "audio";
+  return document.body.appendChild(audio);
+}
+
+async function start(): Promise<void> {
+  const ticket = takeTicket(location, history, sessionStorage);
+  const tab = await tabName(sessionStorage, navigator.locks as LockManager | undefined, randomName);
+  const softphone = new Softphone({
+    origin: location.origin,
+    tab,
+    ticket,
+    forgetTicket: () => forgetTicket(sessionStorage),
+    isVisible: () => document.visibilityState === "visible",
+    audio: customersVoice(),
+    navigator,
+    storage: localStorage,
+  });
+  const now = signal(Date.now());
+  const helpOpen = signal(false);
+  const keysEnabled = signal(localStorage.getItem(KEYS_SWITCH) !== "off");
+  effect(() => localStorage.setItem(KEYS_SWITCH, keysEnabled.value ? "on" : "off"));
+  tickWhileTalking(softphone.view, now);
+  showInTab(softphone.view, now, element<HTMLLinkElement>("link[rel=icon]"));
+  listenForKeys(document, {
+    mute: () => softphone.toggleMute(),
+    hangUp: () => softphone.hangUp(),
+    help: () => {
+      helpOpen.value = true;
+    },
+    enabled: () => keysEnabled.value,
+  });
+  render(
+    <App softphone={softphone} now={now} helpOpen={helpOpen} keysEnabled={keysEnabled} />,
+    element<HTMLElement>("#app"),
+  );
+  await untilVisible(document);
+  window.addEventListener("online", () => softphone.wake());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && softphone.wake());
+  await softphone.start();
+}
+
+/** 128 random bits; `crypto.randomUUID` does not exist on insecure pages. */
+function randomName(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+void start();
