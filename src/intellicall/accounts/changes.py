@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from intellicall.accounts import store
 from intellicall.accounts.account import SANDBOX_TRUNK, Account, Agent, CallerId, check_destination, check_text, checked
+from intellicall.accounts.agent_file import AgentLine, BadLine
 from intellicall.accounts.keys import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S, Key, KeyKind, NewKey, expiry_after_rotation, new_key
 from intellicall.accounts.numbers import parse
 from intellicall.accounts.tables import accounts, agents, caller_ids, keys, trunks, versions
@@ -21,24 +22,6 @@ from intellicall.ids import new_id
 from intellicall.telephony.engine import Trunk
 
 USERNAME_LIMIT = 128
-
-
-@dataclass(frozen=True, slots=True)
-class AgentLine:
-    """One agent as an operator lists them; `number` as people write it, or None. `line` is where it stands in a file."""
-
-    crm_username: str
-    number: str | None = None
-    line: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """A line of an import that cannot be taken, and why."""
-
-    line: int
-    crm_username: str
-    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +218,13 @@ def revoke_key(connection: Connection, key_id: str, now: datetime) -> Key:
         key = replace(key, revoked_at=now)
         connection.execute(update(keys).where(keys.c.id == key_id).values(revoked_at=now))
     return key
+
+
+def add_trunk(connection: Connection, trunk: Trunk) -> Trunk:
+    """Store a trunk whose name is not taken. Raises Refused INVALID_FIELD."""
+    if any(known.name == trunk.name for known in store.trunks(connection)):
+        raise Refused(Code.INVALID_FIELD, "Another trunk has this name; `trunk set` changes it.", field="name")
+    return put_trunk(connection, trunk)
 
 
 def put_trunk(connection: Connection, trunk: Trunk) -> Trunk:
