@@ -1,0 +1,192 @@
+"""The configuration folder of an Asterisk 22 that works for Intellicall: a pure function from its site to the files' texts.
+
+The same site gives the same bytes, so a restarted platform writes what is there already and can adopt the running engine.
+Trunks and softphone accounts are not in these files: they live in the engine's memory and are put there by `provisioning`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from intellicall.telephony.asterisk.dialplan import CHANNEL_VARIABLES, EXTENSIONS_CONF
+
+MODULES = (
+    *("res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_crypto"),
+    *("res_http_websocket", "res_websocket_client", "pbx_config"),
+    *("func_callerid", "func_cdr", "func_channel", "func_hangupcause", "func_logic", "func_strings", "func_timeout"),
+    *("codec_alaw", "codec_ulaw", "codec_resample", "codec_opus_open_source", "res_format_attr_opus", "format_sln"),
+    *("bridge_simple", "bridge_native_rtp", "bridge_builtin_features", "bridge_builtin_interval_features"),
+    *("res_rtp_asterisk", "res_srtp", "res_pjproject", "res_pjsip", "res_pjsip_session", "res_pjsip_pubsub"),
+    *("res_pjsip_authenticator_digest", "res_pjsip_outbound_authenticator_digest", "res_pjsip_endpoint_identifier_user"),
+    *("res_pjsip_caller_id", "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_rfc3326", "res_pjsip_sdp_rtp"),
+    *("res_pjsip_registrar", "res_pjsip_outbound_registration", "res_pjsip_transport_websocket", "res_pjsip_acl"),
+    *("chan_pjsip", "app_dial", "app_mixmonitor", "app_stack", "app_stasis"),
+    *("res_stasis", "res_stasis_answer", "res_stasis_recording", "res_stasis_playback", "res_stasis_snoop"),
+    *("res_ari", "res_ari_model", "res_ari_applications", "res_ari_asterisk", "res_ari_bridges", "res_ari_channels"),
+    *("res_ari_endpoints", "res_ari_events", "res_cdrel_custom", "cdr_custom"),
+)
+"""Loaded in this order. Left out on purpose: messaging, REFER, anonymous endpoints, STIR/SHAKEN, everything that runs programs."""
+
+NO_ANSWER_AT_ALL_MS = 6400
+"""A trunk that answers an INVITE with nothing, not even 100 Trying, is given up after this long (SIP timer B, RFC 3261 §17.1.1.2).
+
+Asterisk 22 wants T1 >= 100 ms and timer B >= 64 × T1: on UDP an unanswered INVITE is repeated after 100, 200, 400 … ms.
+"""
+
+
+ENGINE_OPTIONS = {"live_dangerously": "no", "hideconnect": "yes", "transmit_silence": "no", "defaultlanguage": "en"}
+"""Section [options] of asterisk.conf."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSite:
+    """Where one engine listens, and its secret."""
+
+    http_host: str
+    http_port: int
+    sip_host: str
+    sip_port: int
+    rtp_port_min: int
+    rtp_port_max: int
+    ari_user: str
+    ari_password: str = field(repr=False)
+    external_address: str | None = None
+    ca_file: Path | None = None
+
+
+def configuration(site: EngineSite) -> dict[str, str]:
+    """Return every file of the configuration folder but asterisk.conf, by name."""
+    return {
+        "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in MODULES),
+        "logger.conf": "[general]\nqueue_log=no\ndateformat=%F %T.%3q\n[logfiles]\nmessages.log => warning,error\n",
+        "http.conf": _http(site),
+        "ari.conf": _ari(site),
+        "rtp.conf": f"[general]\nrtpstart={site.rtp_port_min}\nrtpend={site.rtp_port_max}\nstrictrtp=yes\nicesupport=yes\n",
+        "pjsip.conf": _pjsip(site),
+        "sorcery.conf": SORCERY_CONF,
+        "extensions.conf": EXTENSIONS_CONF,
+        "indications.conf": INDICATIONS_CONF,
+        "cdr.conf": "[general]\nenable=yes\nunanswered=yes\n",
+        "cdr_custom.conf": CDR_CUSTOM_CONF,
+        "manager.conf": "[general]\nenabled=no\n",
+        # Read at start by modules that cannot do without the file; empty means their defaults.
+        "pjproject.conf": "[startup]\nlog_level=1\n",
+        "features.conf": "[general]\n",
+        "acl.conf": "",
+        "stasis.conf": "",
+        "websocket_client.conf": "",
+        "cel.conf": "[general]\nenable=no\n",
+        "udptl.conf": "[general]\n",
+        "codecs.conf": "",
+        "ccss.conf": "[general]\n",
+    }
+
+
+SORCERY_CONF = """\
+[res_pjsip]
+endpoint=memory
+auth=memory
+aor=memory
+contact=memory
+
+[res_pjsip_outbound_registration]
+registration=memory
+"""
+
+# ITU-T E.180 supplement 2: India.
+INDICATIONS_CONF = """\
+[general]
+country=in
+
+[in]
+description=India
+ringcadence=400,200,400,2000
+dial=400*25
+busy=400/750,0/750
+ring=400*25/400,0/200,400*25/400,0/2000
+congestion=400/250,0/250
+callwaiting=400/200,0/100,400/200,0/7500
+record=1400/500,0/15000
+info=!950/330,!1400/330,!1800/330,0/1000
+"""
+
+# One line for each leg that ended, by our own leg ids; no number in it.
+CDR_CUSTOM_CONF = """\
+[mappings]
+legs.csv => ${CDR(uniqueid)},${CDR(start,u)},${CDR(answer,u)},${CDR(end,u)},${CDR(billsec,f)},${CDR(disposition)}
+"""
+
+
+def _http(site: EngineSite) -> str:
+    return _lines(
+        "[general]",
+        "servername=-",
+        "enabled=yes",
+        "enable_static=no",
+        "enable_status=no",
+        f"bindaddr={site.http_host}",
+        f"bindport={site.http_port}",
+        "sessionlimit=2000",  # one for each open softphone, which the platform's own limits admit
+    )
+
+
+def _ari(site: EngineSite) -> str:
+    return _lines(
+        "[general]",
+        "enabled=yes",
+        "pretty=no",
+        "websocket_write_timeout=10000",
+        f"channelvars={','.join(CHANNEL_VARIABLES)}",
+        f"[{site.ari_user}]",
+        "type=user",
+        "read_only=no",
+        "password_format=plain",
+        f"password={site.ari_password}",
+    )
+
+
+def _pjsip(site: EngineSite) -> str:
+    address = _external(site)
+    return _lines(
+        "[global]",
+        "type=global",
+        "user_agent=Intellicall",
+        "endpoint_identifier_order=username",
+        "allow_sending_180_after_183=yes",
+        "[system]",
+        "type=system",
+        f"timer_t1={NO_ANSWER_AT_ALL_MS // 64}",
+        f"timer_b={NO_ANSWER_AT_ALL_MS}",
+        *_transport("udp", site.sip_host, site.sip_port, address),
+        *_transport("tcp", site.sip_host, site.sip_port, address),
+        *_transport("tls", site.sip_host, site.sip_port + 1, [*address, *_tls(site)]),
+        *_transport("ws", site.http_host, site.http_port, []),
+    )
+
+
+def _transport(protocol: str, host: str, port: int, more: Iterable[str]) -> list[str]:
+    bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return [f"[transport-{protocol}]", "type=transport", f"protocol={protocol}", f"bind={bind}", *more]
+
+
+def _external(site: EngineSite) -> list[str]:
+    if site.external_address is None:
+        return []
+    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "fc00::/7", "::1/128")
+    return [
+        f"external_media_address={site.external_address}",
+        f"external_signaling_address={site.external_address}",
+        *(f"local_net={network}" for network in private),
+    ]
+
+
+def _tls(site: EngineSite) -> list[str]:
+    verify = ["method=tlsv1_2", "verify_server=yes"]
+    return [*verify, f"ca_list_file={site.ca_file}"] if site.ca_file else verify
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(lines) + "\n"
+
+
+__all__ = ["ENGINE_OPTIONS", "EngineSite", "configuration"]

@@ -1,0 +1,129 @@
+"""The generated dialplan: what Asterisk does with a call by itself, and the variables that tell it what.
+
+The agent's leg is originated into `AGENT_CONTEXT` and waits there in Stasis for the platform. `continue` sends it to
+`CUSTOMER_CONTEXT`, from where on nobody else is needed: the trunks are tried in order, the recording is started, the ring
+limit and the maximum length are kept, and the end of either leg ends the other.
+
+Only `[0-9+]` reaches a dial string: `call_variables` refuses anything else and the dialplan filters once more.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from intellicall.telephony.engine import CallPlan, Trunk
+
+APP = "intellicall"
+AGENT_CONTEXT = "intellicall-agent"
+CUSTOMER_CONTEXT = "intellicall-customer"
+RECORD_CONTEXT = "intellicall-record"
+CLOSED_CONTEXT = "intellicall-closed"
+"""Where endpoints land with whatever they dial themselves: it has no extension, so nothing can be dialed."""
+
+CALL_VARIABLE = "IC_CALL"
+CHANNEL_VARIABLES = (CALL_VARIABLE,)
+"""Channel variables that every channel event carries (`channelvars` in ari.conf)."""
+FILE_VARIABLE = "IC_FILE"
+LIMIT_VARIABLE = "IC_MAX"
+
+TRUNK_PREFIX = "trunk-"
+UNATTENDED_S = 20
+"""How long an answered agent's leg is kept when no platform takes it over."""
+SETUP_GRACE_S = 5
+
+_NUMBER = re.compile(r"\+?[0-9]{1,32}")
+_SAFE_FILE = re.compile(r"/[\w./~@+=-]*")
+
+EXTENSIONS_CONF = f"""\
+[general]
+static=yes
+writeprotect=yes
+autofallthrough=yes
+
+[{CLOSED_CONTEXT}]
+
+[{AGENT_CONTEXT}]
+exten => s,1,Set(TIMEOUT(absolute)={UNATTENDED_S})
+ same => n,Stasis({APP})
+ same => n,Hangup()
+
+[{CUSTOMER_CONTEXT}]
+exten => s,1,Set(TIMEOUT(absolute)=${{IC_ABSOLUTE}})
+ same => n,Set(IC_TRY=1)
+ same => n,Set(IC_LEFT=${{IC_RING}}000)
+ same => n(try),HangupCauseClear()
+ same => n,Set(CALLERID(num)=${{FILTER(+0-9,${{IC_FROM_${{IC_TRY}}}})}})
+ same => n,Set(IC_SIP_URI=sip:${{FILTER(+0-9,${{IC_TO_${{IC_TRY}}}})}}@${{IC_HOST_${{IC_TRY}}}})
+ same => n,Dial(PJSIP/${{IC_VIA_${{IC_TRY}}}}/${{IC_SIP_URI}},$[${{IC_LEFT}} / 1000],iIS(${{IC_MAX}})${{IC_RECORD}})
+ same => n,GotoIf($["${{RINGEDTIME_MS}}${{PROGRESSTIME_MS}}" != "" | ${{IC_TRY}} >= ${{IC_TRIES}}]?over)
+ same => n,Set(IC_SIP=${{HANGUPCAUSE(${{HANGUPCAUSE_KEYS()}},tech)}})
+ same => n,GotoIf($["${{IC_SIP:0:5}}" != "SIP 5" & "${{IC_SIP:0:7}}" != "SIP 408" & "${{IC_SIP}}" != ""]?over)
+ same => n,Set(IC_LEFT=$[${{IC_LEFT}} - 0${{DIALEDTIME_MS}}])
+ same => n,GotoIf($[${{IC_LEFT}} < 1000]?over)
+ same => n,Set(IC_TRY=$[${{IC_TRY}} + 1])
+ same => n,Goto(try)
+ same => n(over),Hangup()
+
+[{RECORD_CONTEXT}]
+exten => s,1,MixMonitor(${{{FILE_VARIABLE}}},Db)
+ same => n,Return()
+"""
+
+
+def wire_number(number: str, trunk: Trunk | None) -> str:
+    """Return the number as the trunk wants it. Raises ValueError for anything but digits and one leading plus."""
+    if not _NUMBER.fullmatch(number):
+        raise ValueError("only digits and one leading plus may reach the wire")
+    return number.removeprefix("+") if trunk is not None and trunk.strip_plus else number
+
+
+def trunk_endpoint(trunk: Trunk) -> str:
+    """Return the PJSIP endpoint of a trunk.
+
+    The name changes with the trunk's settings: an endpoint is never altered while a call may be using it, but replaced. Any
+    trunk name is safe: what is not a letter or digit does not get into the endpoint's.
+    """
+    name = "".join(c for c in trunk.name if c.isascii() and c.isalnum())[:24]
+    settings = hashlib.sha256(repr((trunk, trunk.password)).encode()).hexdigest()[:12]
+    return f"{TRUNK_PREFIX}{name}-{settings}"
+
+
+def trunk_host(trunk: Trunk) -> str:
+    """Return the trunk's address as the host part of a SIP URI (RFC 3261 §19.1.1)."""
+    host = f"[{trunk.host}]" if ":" in trunk.host else trunk.host
+    return f"{host}:{trunk.port};transport={trunk.transport.value}"
+
+
+def recording_file(recordings_dir: Path, name: str) -> Path:
+    """Return the raw file of a recording. Raises ValueError when Asterisk could misread the path."""
+    path = recordings_dir / f"{name}.raw"
+    if not _SAFE_FILE.fullmatch(str(path)):
+        raise ValueError("the recordings folder needs an absolute path of letters, digits and ./_~@+=-")
+    return path
+
+
+def call_variables(plan: CallPlan, trunks: Mapping[str, Trunk], recordings_dir: Path) -> dict[str, str]:
+    """Return the channel variables of the agent's leg: everything that `EXTENSIONS_CONF` needs to finish the call."""
+    usable = usable_trunks(plan.trunks, trunks)
+    variables = {
+        f"__{CALL_VARIABLE}": plan.call_id,
+        "IC_ABSOLUTE": str(plan.customer_ring_s + plan.max_length_s + SETUP_GRACE_S),
+        "IC_RING": str(plan.customer_ring_s),
+        LIMIT_VARIABLE: str(plan.max_length_s),
+        "IC_TRIES": str(len(usable)),
+    }
+    for position, trunk in enumerate(usable, 1):
+        variables[f"IC_TO_{position}"] = wire_number(plan.customer_number, trunk)
+        variables[f"IC_FROM_{position}"] = wire_number(plan.caller_id, trunk)
+        variables[f"IC_HOST_{position}"] = trunk_host(trunk)
+        variables[f"IC_VIA_{position}"] = trunk_endpoint(trunk)
+    if plan.recording is not None:
+        variables[f"__{FILE_VARIABLE}"] = str(recording_file(recordings_dir, plan.recording))
+        variables["IC_RECORD"] = f"b({RECORD_CONTEXT}^s^1)"
+    return variables
+
+
+def usable_trunks(names: Sequence[str], trunks: Mapping[str, Trunk]) -> list[Trunk]:
+    """Return the trunks that exist, in the order asked for."""
+    return [trunks[name] for name in names if name in trunks]
