@@ -9,7 +9,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 
 from intellicall.errors import Code, Refused
-from intellicall.telephony.testnet.numbers import NUMBERS
+from intellicall.telephony.testnet.numbers import is_test_number
 
 SANDBOX_TRUNK = "sandbox"
 
@@ -105,10 +105,10 @@ def check_destination(account: Account, e164: str, field_name: str = "to_number"
     we know has this number (toll fraud likes unassigned ranges).
     """
     if account.sandbox:
-        if e164 not in NUMBERS:
+        if not is_test_number(e164):
             raise Refused(Code.DESTINATION_NOT_ALLOWED, field=field_name)
         return
-    if e164 in NUMBERS:
+    if is_test_number(e164):
         raise Refused(
             Code.DESTINATION_NOT_ALLOWED, "This is a number of the test network; only sandbox accounts reach it.", field=field_name
         )

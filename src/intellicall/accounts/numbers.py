@@ -13,7 +13,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, ValidationResult
 
 from intellicall.errors import Code, Refused
-from intellicall.telephony.testnet.numbers import NUMBERS
+from intellicall.telephony.testnet.numbers import is_test_number
 
 LONGEST = 128  # characters of a raw value; a tel: URI with parameters is longer than any number
 
@@ -135,7 +135,7 @@ def _first_valid(candidates: list[tuple[str, str]], region: str) -> tuple[str, s
         e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
         if not _E164.fullmatch(e164):
             continue
-        if e164 in NUMBERS or phonenumbers.is_valid_number(number):
+        if is_test_number(e164) or phonenumbers.is_valid_number(number):
             return e164, echo
         if possible is None and phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE:
             possible = e164, echo
