@@ -61,11 +61,15 @@ _PUBLIC_V6 = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 
 _SERVICE_PORTS = frozenset(
-    int(port)
-    for port in (
-        "1433 1521 1723 2049 2375 2376 2379 3306 3389 4444 5038 5039 5060 5061 5432 5672 5900 5984 6000 6379"
-        " 6666 6667 8088 8089 9042 9092 9200 9300 10250 11211 15672 27017"
-    ).split()
+    (
+        *(1433, 1521, 3306, 5432, 5984, 9042, 27017),  # databases
+        *(6379, 11211),  # caches
+        *(5672, 9092, 15672),  # queues
+        *(2375, 2376, 2379, 9200, 9300, 10250),  # clusters
+        *(1723, 2049, 3389, 5900, 6000),  # remote disks and desktops
+        *(5038, 5039, 5060, 5061, 8088, 8089),  # telephony
+        *(4444, 6666, 6667),  # chat, and what likes to hide behind it
+    )
 )
 """Ports of databases, queues, remote control and telephony: nobody receives callbacks there."""
 

@@ -21,6 +21,7 @@ from intellicall.callbacks.schedule import wait_after
 from intellicall.callbacks.transport import HttpTransport
 from intellicall.clock import Clock
 from intellicall.storage.database import Database, StorageUnavailable
+from intellicall.web.middleware import where_of
 
 log = structlog.get_logger()
 
@@ -48,10 +49,11 @@ class _Lane:
 class Courier:
     """Delivers results. `wake` after every commit that may have ended a call; everything else happens by itself."""
 
-    def __init__(self, database: Database, clock: Clock, transport: HttpTransport) -> None:
+    def __init__(self, database: Database, clock: Clock, transport: HttpTransport, *, grace_s: float = GRACE_S) -> None:
         self._database = database
         self._clock = clock
         self._transport = transport
+        self._grace_s = grace_s
         self._lanes: dict[str, _Lane] = {}
         self._all = asyncio.Semaphore(GLOBAL_WIDTH)
         self._sweeper: asyncio.Task[None] | None = None
@@ -64,13 +66,13 @@ class Courier:
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="callbacks-sweep")
 
     async def stop(self) -> None:
-        """Begin nothing new, give requests under way GRACE_S to end, then cut them; what is left stays due."""
+        """Begin nothing new, give requests under way `grace_s` seconds to end, then cut them; what is left stays due."""
         self._stopping = True
         lanes = list(self._lanes.values())
         await _cancel([task for task in (self._sweeper, *(lane.task for lane in lanes)) if task is not None])
         flying = [task for lane in lanes for task in lane.in_flight.values()]
         if flying:
-            await asyncio.wait(flying, timeout=GRACE_S)
+            await asyncio.wait(flying, timeout=self._grace_s)
         await _cancel(flying)
         await self._transport.close()
 
@@ -103,9 +105,9 @@ class Courier:
                 if lane.look and len(lane.in_flight) < LANE_WIDTH:
                     await self._look(lane)
                 await self._rest(lane)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - one account's lane must not take the others with it
             # The lane stays, for it knows what is in flight; the next wake or sweep sets it going again.
-            log.exception("callbacks_lane_failed", account_id=lane.account_id)
+            _report("callbacks_lane_failed", error, account_id=lane.account_id)
         else:
             # No await since the condition was read: a wake came before, and was seen, or comes after, and opens a new lane.
             del self._lanes[lane.account_id]
@@ -157,8 +159,8 @@ class Courier:
             )
             if await self._record(delivery, attempt, answer) is State.DUE:
                 lane.look = True
-        except Exception:
-            log.exception("delivery_failed", delivery_id=delivery.id, account_id=delivery.account_id)
+        except Exception as error:  # noqa: BLE001 - the delivery stays due; the sweep finds it
+            _report("delivery_failed", error, delivery_id=delivery.id)
         finally:
             del lane.in_flight[delivery.id]
             lane.changed.set()
@@ -187,6 +189,11 @@ class Courier:
             latency_ms=attempt.latency_ms,
         )
         return state
+
+
+def _report(event: str, error: Exception, **about: str) -> None:
+    """Log a defect without the exception's text, which may hold a number or a URL."""
+    log.error(event, error=type(error).__name__, where=where_of(error), **about)
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:

@@ -14,6 +14,8 @@ from intellicall.recordings.ranges import NotSatisfiable, Span, wanted
 from intellicall.recordings.recording import State, is_name
 from intellicall.recordings.shelf import OpenRecording, Shelf
 from intellicall.storage.database import Database
+from intellicall.web.application import request_id_of
+from intellicall.web.problem import problem_response
 
 log = structlog.get_logger()
 
@@ -46,9 +48,10 @@ def router(database: Database, shelf: Shelf) -> APIRouter:
         opened = await _open(database, shelf, file)
         try:
             return _answer(request, opened)
-        except BaseException:
+        except NotSatisfiable:
             opened.close()
-            raise
+            unsatisfied = {"Content-Range": f"bytes */{opened.size}"}  # RFC 9110 section 15.5.17
+            return problem_response(Refused(Code.RANGE_NOT_SATISFIABLE), request_id_of(request), unsatisfied)
 
     return routes
 
@@ -92,10 +95,7 @@ def _span(request: Request, opened: OpenRecording) -> Span | None:
     if_range = request.headers.get("if-range")
     if request.method != "GET" or (if_range is not None and if_range.strip() != opened.etag):
         return None  # RFC 9110 section 14.2: Range is defined for GET alone
-    try:
-        return wanted(request.headers.get("range"), opened.size)
-    except NotSatisfiable as error:
-        raise Refused(Code.RANGE_NOT_SATISFIABLE, size=opened.size) from error
+    return wanted(request.headers.get("range"), opened.size)
 
 
 def _matches(header: str | None, etag: str) -> bool:
