@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from intellicall.cli import account, agent, callback, config, key, migrate, number, reference, trunk
+from intellicall.cli import account, agent, callback, config, demo, engine, key, migrate, number, reference, serve, trunk
 from intellicall.cli.terminal import Commands
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, help="Intellicall: click-to-call telephony.")
 
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate_)
 app.command("reference", hidden=True)(reference.reference)
 app.add_typer(account.app, name="account")
@@ -20,6 +22,7 @@ app.add_typer(number.app, name="number")
 app.add_typer(key.app, name="key")
 app.add_typer(trunk.app, name="trunk")
 app.add_typer(callback.app, name="callback")
+app.add_typer(engine.app, name="engine")
 app.add_typer(config.app, name="config")
 
 _STATE_DIR = "INTELLICALL_STATE_DIR"
