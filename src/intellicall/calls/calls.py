@@ -39,6 +39,7 @@ class Calls:
         self._conductors: dict[str, Conductor] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._recovering: asyncio.Task[None] | None = None
+        self._taken_up = False
         self._engine_watchers: list[Callable[[bool], None]] = []
 
     def watch_engine(self, watcher: Callable[[bool], None]) -> None:
@@ -101,10 +102,16 @@ class Calls:
                 self._tell_engine(ready=False)
             case EngineReady(restarted=restarted):
                 log.info("engine_ready", restarted=restarted, live_calls=len(self._conductors))
-                self._recovering = asyncio.get_running_loop().create_task(self._reconcile(restarted=restarted))
+                self._begin_reconciling(restarted=restarted)
                 self._tell_engine(ready=True)
             case _ if conductor := self._conductors.get(event.call_id):
                 conductor.post(fact_of(event, self.around.clock.monotonic()))
+
+    def _begin_reconciling(self, *, restarted: bool) -> None:
+        """Not before the calls of the last run are taken up: a leg whose call we do not know yet is no orphan."""
+        if self._taken_up:
+            difference = _nothing_left_out(Reason.ENGINE_LOST) if restarted else _of_known_legs
+            self._recovering = asyncio.get_running_loop().create_task(self._reconcile(difference))
 
     def _tell_engine(self, *, ready: bool) -> None:
         for watcher in self._engine_watchers:
@@ -115,20 +122,25 @@ class Calls:
         entries = await self.around.database.read(store.live)
         for entry in entries:
             self._conduct(entry, dial=False)
+        self._taken_up = True
         log.info("calls_taken_up", live_calls=len(entries))
         if self.around.engine.ready:
-            await self._reconcile(restarted=False)
+            await self._reconcile(_nothing_left_out(Reason.PLATFORM_RESTARTED))
 
-    async def _reconcile(self, *, restarted: bool) -> None:
-        """Make each difference between what we believe and what the engine has a fact."""
+    async def _reconcile(self, difference: "Difference") -> None:
+        """Make a fact of each difference between what we believe and what the engine has; a call that moves meanwhile is left alone."""
+        believed = {conductor: conductor.entry for conductor in self._conductors.values()}
         try:
             seen = await self.around.engine.snapshot()
         except EngineUnavailable:
             return  # the next EngineReady brings us back here
         legs = {(leg.call_id, leg.role): leg for leg in seen}
-        for conductor in list(self._conductors.values()):
-            for fact in self._differences(conductor.entry.call, legs, Reason.ENGINE_LOST if restarted else None):
-                conductor.post(fact)
+        now, tick = self.around.clock.now(), self.around.clock.monotonic()
+        for conductor, entry in believed.items():
+            if conductor.entry is entry:
+                for party, role in ((Party.AGENT, Role.AGENT), (Party.CUSTOMER, Role.CUSTOMER)):
+                    if told := difference(entry.call, party, legs.get((entry.call.id, role))):
+                        conductor.post(Fact(told[0], now, tick, party, told[1]))
         for call_id in {leg.call_id for leg in seen} - self._conductors.keys():
             log.warning("unknown_leg_ended", call_id=call_id)
             await self._end_unknown(call_id)
@@ -138,20 +150,6 @@ class Calls:
             await self.around.engine.hang_up(call_id)
         except EngineUnavailable:
             return
-
-    def _differences(self, call: Call, legs: dict[tuple[str, Role], LegSeen], reason: Reason | None) -> list[Fact]:
-        facts = []
-        now, tick = self.around.clock.now(), self.around.clock.monotonic()
-        for party, role, leg in ((Party.AGENT, Role.AGENT, call.agent), (Party.CUSTOMER, Role.CUSTOMER, call.customer)):
-            if leg in (Leg.NONE, Leg.GONE):
-                continue
-            seen = legs.get((call.id, role))
-            if seen is None:
-                why = reason or (None if call.answered else Reason.PLATFORM_RESTARTED)
-                facts.append(Fact(What.LEG_ENDED, now, tick, party, why))
-            elif seen.answered and leg is not Leg.UP:
-                facts.append(Fact(What.ANSWERED, now, tick, party))
-        return facts
 
     # -- keeping ----------------------------------------------------------------------------------------------------
 
@@ -182,3 +180,28 @@ class Calls:
         for task in [*self._tasks, *([self._recovering] if self._recovering else [])]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+Difference = Callable[[Call, Party, LegSeen | None], tuple[What, Reason | None] | None]
+
+
+def _nothing_left_out(reason: Reason) -> Difference:
+    """After a restart, of the platform or the engine, no order to dial is under way: a leg that is not there is gone."""
+
+    def difference(call: Call, party: Party, seen: LegSeen | None) -> tuple[What, Reason | None] | None:
+        leg = call.agent if party is Party.AGENT else call.customer
+        if leg in (Leg.NONE, Leg.GONE):
+            return None
+        if seen is None:
+            return What.LEG_ENDED, None if call.answered and reason is not Reason.ENGINE_LOST else reason
+        return (What.ANSWERED, None) if seen.answered and leg is not Leg.UP else None
+
+    return difference
+
+
+def _of_known_legs(call: Call, party: Party, seen: LegSeen | None) -> tuple[What, Reason | None] | None:
+    """After a gap in the events: a leg that was being dialed may still come, so only legs that had been heard of can be gone."""
+    leg = call.agent if party is Party.AGENT else call.customer
+    if seen is None:
+        return (What.LEG_ENDED, None) if leg in (Leg.RINGING, Leg.UP) else None
+    return (What.ANSWERED, None) if seen.answered and leg in (Leg.DIALING, Leg.RINGING) else None

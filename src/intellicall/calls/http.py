@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from sqlalchemy import Connection
 
 from intellicall.accounts import store as accounts
-from intellicall.accounts.account import Account, Agent
+from intellicall.accounts.account import Account, Address, Agent, Network
 from intellicall.accounts.numbers import Number, parse
 from intellicall.calls import store
 from intellicall.calls.call import Party, State
@@ -23,7 +23,6 @@ from intellicall.errors import Code, Refused
 from intellicall.ids import new_token
 from intellicall.softphone.sessions import SoftphoneSessions
 from intellicall.telephony.engine import SoftphoneLine
-from intellicall.accounts.account import Address, Network
 from intellicall.web.address import client_address
 from intellicall.web.request import read_model, read_query
 
