@@ -29,7 +29,7 @@ REQUIRED_MODULES = (  # noqa: SIM905 - one name a line would fill the screen
     "res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user res_pjsip_header_funcs res_pjsip_nat "
     "res_pjsip_outbound_authenticator_digest res_pjsip_outbound_registration res_pjsip_pubsub res_pjsip_registrar "
     "res_pjsip_rfc3326 res_pjsip_sdp_rtp res_pjsip_session res_pjsip_transport_websocket res_rtp_asterisk "
-    "res_sorcery_config res_sorcery_memory res_srtp res_stasis res_stasis_answer res_timing_timerfd res_websocket_client "
+    "res_sorcery_config res_sorcery_memory res_srtp res_stasis res_stasis_answer res_timing_pthread res_timing_timerfd res_websocket_client "
 ).split()
 
 

@@ -7,7 +7,7 @@ from intellicall.telephony.testnet.numbers import NUMBERS
 LONGEST_CALL_S = 6 * 3600
 
 MODULES = (  # noqa: SIM905 - one name a line would fill the screen
-    "res_timing_timerfd res_sorcery_config res_sorcery_memory res_sorcery_astdb res_crypto pbx_config func_timeout res_musiconhold "
+    "res_timing_pthread res_sorcery_config res_sorcery_memory res_sorcery_astdb res_crypto pbx_config func_timeout res_musiconhold "
     "codec_alaw codec_ulaw codec_gsm format_pcm format_gsm res_rtp_asterisk res_pjproject res_pjsip res_pjsip_session "
     "res_pjsip_pubsub res_pjsip_endpoint_identifier_ip res_pjsip_acl res_pjsip_nat res_pjsip_caller_id res_pjsip_sdp_rtp "
     "res_pjsip_rfc3326 chan_pjsip app_echo app_playback"

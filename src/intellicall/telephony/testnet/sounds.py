@@ -7,7 +7,7 @@ from pathlib import Path
 
 SAMPLE_RATE = 8000
 AMPLITUDE = 10_000  # of 32,767: about -10 dB below the loudest that G.711 can say
-LOOP_S = 30
+LOOP_S = 10  # seconds until a tone's file begins again, which nobody hears
 INFORMATION_TONES = ((950, 0.33), (1400, 0.33), (1800, 0.33))  # ITU-T E.180 §7: special information tone
 
 

@@ -1,0 +1,16 @@
+"""Free ports for tests."""
+
+import socket
+
+
+def find_free_port() -> int:
+    """Return a port that is free for UDP and TCP on loopback at this moment."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram, socket.socket() as stream:
+            datagram.bind(("127.0.0.1", 0))
+            port = int(datagram.getsockname()[1])
+            try:
+                stream.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
