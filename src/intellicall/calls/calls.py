@@ -128,7 +128,7 @@ class Calls:
             await self._reconcile(_nothing_left_out(Reason.PLATFORM_RESTARTED))
 
     async def _reconcile(self, difference: "Difference") -> None:
-        """Make a fact of each difference between what we believe and what the engine has; a call that moves meanwhile is left alone."""
+        """Make a fact of each difference between what we believe and what the engine has. Calls that move meanwhile are let be."""
         believed = {conductor: conductor.entry for conductor in self._conductors.values()}
         try:
             seen = await self.around.engine.snapshot()

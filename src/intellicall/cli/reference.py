@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 import typer.main
 
+from intellicall.calls.reference import endings_page, front_end_types, states_page
 from intellicall.cli.config import plain
 from intellicall.cli.terminal import Fault, Json, answer
 from intellicall.errors import KINDS
@@ -79,6 +80,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": commands,
     "settings.md": settings,
     "errors.md": errors,
+    "call-states.md": states_page,
+    "endings.md": endings_page,
+    "../web/shared/generated.ts": front_end_types,
 }
 
 
