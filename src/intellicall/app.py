@@ -25,10 +25,13 @@ from intellicall.recordings.disk import DiskShelf
 from intellicall.recordings.http import router as recordings_router
 from intellicall.recordings.retention import erase_due
 from intellicall.settings import EngineMode, Settings
-from intellicall.softphone.http import router as softphone_router
+from intellicall.softphone.http import Softphone
+from intellicall.softphone.http import make_router as softphone_router
 from intellicall.softphone.sessions import SoftphoneSessions
+from intellicall.softphone.sip_proxy import SipProxy
 from intellicall.storage.database import Database
 from intellicall.storage.migrate import migrate
+from intellicall.telephony.asterisk.adapter import AsteriskEngine
 from intellicall.telephony.asterisk.debian_tree import Progress
 from intellicall.telephony.asterisk.embedded import embedded_engine, external_engine
 from intellicall.telephony.asterisk.install import EngineInstall, find_or_fetch
@@ -43,6 +46,7 @@ from intellicall.web.server import Server
 
 log = structlog.get_logger()
 
+PAGES = Path(__file__).parent / "web" / "pages"
 TRUNKS_EVERY_S = 2.0
 RETENTION_EVERY_S = 3600.0
 BEGIN_AGAIN_S = 5.0
@@ -105,16 +109,31 @@ class Platform:
         )
         self.calls = Calls(around)
         self._stack.push_async_callback(self.calls.close)
-        self.sessions = SoftphoneSessions(self.database, self.engine, Desk(self.calls), self.clock)
-        self._stack.push_async_callback(self.sessions.close)
-        self.calls.watch_engine(lambda ready: self.sessions.engine_changed(ready=ready))
+        self.sessions = SoftphoneSessions(self.engine, self.clock, sip_url=self._sip_url)
+        self.sessions.desk = Desk(self.calls)
+        self.calls.watch_engine(self.sessions.engine_changed)
+        self.proxy = SipProxy(self._sip_url)
+        self._stack.push_async_callback(self.proxy.close)
+
+    def _sip_url(self) -> str | None:
+        """Where the engine takes SIP from softphones; the scripted engine does not."""
+        return self.engine.sip_url if isinstance(self.engine, AsteriskEngine) else None
 
     async def _open_doors(self) -> None:
         api = CallsApi(self.calls, self.sessions, list(self.settings.trusted_proxies))
+        softphone = Softphone(
+            self.database,
+            self.sessions,
+            self.proxy,
+            self.clock,
+            lambda: self.public_url,
+            PAGES,
+            list(self.settings.trusted_proxies),
+        )
         routers: list[APIRouter] = [
             calls_router(api),
             recordings_router(self.database, self.shelf),
-            softphone_router(self.sessions, self.settings),
+            softphone_router(softphone),
             health_router(lambda: {"engine": self.engine.ready}),
         ]
         self.server = Server(make_app(routers, self.settings), self.settings)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from intellicall.accounts import store as accounts
-from intellicall.accounts.numbers import parse
+from intellicall.accounts.numbers import Number
 from intellicall.calls.call import Party, Reason
 from intellicall.calls.calls import Calls
 from intellicall.calls.request import CallType, Request, compose
@@ -36,7 +36,7 @@ class Desk:
             account = accounts.account(connection, launch.account_id)
             agent = accounts.agent_by_id(connection, launch.agent_id)
             caller_id = accounts.caller_id(connection, account, launch.from_number)
-            customer = parse(launch.to_number, account.default_region)
+            customer = Number(launch.to_number, launch.customer_as_sent)
             request = compose(
                 account, caller_id, customer, line, agent, call_type=CallType.BROWSER, uuid=launch.uuid, at=clock.now()
             )
