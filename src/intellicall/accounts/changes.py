@@ -3,7 +3,7 @@
 Requests read all of this from SQL each time, so a change works at once; trunks are watched by `store.trunks_version`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -66,17 +66,19 @@ def add_agent(connection: Connection, account: Account, crm_username: str, numbe
 
     Raises Refused INVALID_FIELD (name not usable, taken; number another agent's), INVALID_NUMBER, DESTINATION_NOT_ALLOWED.
     """
-    known = {agent.crm_username: agent for agent in store.list_agents(connection, account.id)}
-    if crm_username in known and known[crm_username].enabled:
+    register = _Register(account, store.list_agents(connection, account.id))
+    before = register.known.get(crm_username)
+    if before is not None and before.enabled:
         raise Refused(Code.INVALID_FIELD, "An agent with this crm_username is registered already.", field="crm_username")
-    return _save_agent(connection, account, known, AgentLine(crm_username, number), now)
+    agent = register.take(AgentLine(crm_username, number))
+    _write_agents(connection, [] if before else [agent], [agent] if before else [], now)
+    return agent
 
 
 def set_agent_number(connection: Connection, account: Account, crm_username: str, number: str | None) -> Agent:
     """Change or (None) take away an agent's real phone. Raises Refused as `add_agent`, and UNKNOWN_AGENT."""
     store.agent(connection, account.id, crm_username)
-    known = {agent.crm_username: agent for agent in store.list_agents(connection, account.id)}
-    agent = _checked_agent(account, known, AgentLine(crm_username, number))
+    agent = _Register(account, store.list_agents(connection, account.id)).take(AgentLine(crm_username, number))
     connection.execute(update(agents).where(agents.c.id == agent.id).values(number=agent.number))
     return agent
 
@@ -88,24 +90,22 @@ def remove_agent(connection: Connection, account_id: str, crm_username: str) -> 
 
 
 def import_agents(
-    connection: Connection, account: Account, lines: Iterable[AgentLine], now: datetime, *, dry_run: bool = False
+    connection: Connection, account: Account, lines: Sequence[AgentLine], now: datetime, *, dry_run: bool = False
 ) -> ImportResult:
     """Register many agents at once: all of them, or none when any line is bad (then all bad lines are told).
 
     Known agents get the number of the file; agents that the file does not name stay as they are.
     """
-    known = {agent.crm_username: agent for agent in store.list_agents(connection, account.id)}
-    before, seen, bad, wanted = dict(known), dict[str, int](), list[BadLine](), list[Agent]()
+    before = {agent.crm_username: agent for agent in store.list_agents(connection, account.id)}
+    register = _Register(account, before.values(), renumbered={line.crm_username for line in lines})
+    seen, bad, wanted = dict[str, int](), list[BadLine](), list[Agent]()
     for line in lines:
         try:
             _check_first(seen, line)
-            agent = _checked_agent(account, known, line)
+            wanted.append(register.take(line))
         except Refused as refused:
             bad.append(BadLine(line.line, line.crm_username, refused.detail or refused.kind.title))
-            continue
-        seen[line.crm_username] = line.line
-        known[line.crm_username] = agent
-        wanted.append(agent)
+        seen.setdefault(line.crm_username, line.line)
     changed = [agent for agent in wanted if agent.crm_username in before and before[agent.crm_username] != agent]
     added = [agent for agent in wanted if agent.crm_username not in before]
     if not bad and not dry_run:
@@ -118,6 +118,34 @@ def _check_first(seen: dict[str, int], line: AgentLine) -> None:
         raise Refused(Code.INVALID_FIELD, f"This crm_username stands in line {seen[line.crm_username]} already.")
 
 
+class _Register:
+    """The agents of one account while some are changed: whose name and whose phone is whose.
+
+    Agents in `renumbered` give up their numbers first, so that a file may let two agents swap theirs.
+    """
+
+    def __init__(self, account: Account, agents: Iterable[Agent], renumbered: Collection[str] = ()) -> None:
+        self._account = account
+        self.known = {agent.crm_username: agent for agent in agents}
+        self._owners = {
+            agent.number: agent.crm_username
+            for agent in self.known.values()
+            if agent.number and agent.crm_username not in renumbered
+        }
+
+    def take(self, line: AgentLine) -> Agent:
+        """Return the agent as it would be stored. Raises Refused with a detail that holds no number."""
+        check_text(line.crm_username, "crm_username", USERNAME_LIMIT)
+        e164 = None
+        if line.number:
+            e164 = parse(line.number, self._account.default_region, "number").e164
+            check_destination(self._account, e164, "number")
+            if self._owners.setdefault(e164, line.crm_username) != line.crm_username:
+                raise Refused(Code.INVALID_FIELD, "Another agent of the account has this number.", field="number")
+        before = self.known.get(line.crm_username)
+        return Agent(before.id if before else new_id(), self._account.id, line.crm_username, e164)
+
+
 def _write_agents(connection: Connection, added: Sequence[Agent], changed: Sequence[Agent], now: datetime) -> None:
     """Numbers of changed agents are freed first, so that two agents can swap theirs."""
     for agent in changed:
@@ -126,28 +154,6 @@ def _write_agents(connection: Connection, added: Sequence[Agent], changed: Seque
         connection.execute(update(agents).where(agents.c.id == agent.id).values(number=agent.number, enabled=True))
     if added:
         connection.execute(insert(agents), [asdict(agent) | {"created_at": now} for agent in added])
-
-
-def _save_agent(connection: Connection, account: Account, known: dict[str, Agent], line: AgentLine, now: datetime) -> Agent:
-    agent = _checked_agent(account, known, line)
-    if line.crm_username in known:
-        _write_agents(connection, [], [agent], now)
-    else:
-        _write_agents(connection, [agent], [], now)
-    return agent
-
-
-def _checked_agent(account: Account, known: dict[str, Agent], line: AgentLine) -> Agent:
-    """Return the agent as it would be stored. Raises Refused with a detail that holds no number."""
-    check_text(line.crm_username, "crm_username", USERNAME_LIMIT)
-    e164 = None
-    if line.number:
-        e164 = parse(line.number, account.default_region, "number").e164
-        check_destination(account, e164, "number")
-        if any(other.number == e164 and other.crm_username != line.crm_username for other in known.values()):
-            raise Refused(Code.INVALID_FIELD, "Another agent of the account has this number.", field="number")
-    before = known.get(line.crm_username)
-    return Agent(before.id if before else new_id(), account.id, line.crm_username, e164)
 
 
 def assign_number(connection: Connection, account: Account, number: str, trunk_names: Sequence[str], now: datetime) -> CallerId:
