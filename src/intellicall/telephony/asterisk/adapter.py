@@ -123,6 +123,8 @@ class AsteriskEngine:
         self._listener: Listener = _ignore
         self._link: AriLink | None = None
         self._ready = asyncio.Event()
+        self._allowed = asyncio.Event()
+        self._allowed.set()
         self._superseded = False
         self._trunks: dict[str, Trunk] = {}
         self._softphones: dict[str, SipAccount] = {}
@@ -145,6 +147,11 @@ class AsteriskEngine:
         """Another platform process took over the engine (`ApplicationReplaced`). This one acts no more, and does not fight."""
         return self._superseded
 
+    @property
+    def sip_url(self) -> str | None:
+        """Where the engine takes SIP over WebSocket (RFC 7118), for the platform's own proxy; None while it is away."""
+        return self._connection.url.replace("http", "ws", 1) + "/ws" if self.ready else None
+
     def listen(self, listener: Listener) -> None:
         self._listener = listener
 
@@ -166,6 +173,16 @@ class AsteriskEngine:
         await self._let_go()
         if self._process is not None:
             await self._process.stop()
+
+    def hold_off(self) -> None:
+        """Break the connection and make no new one until `carry_on`. The engine and its calls go on."""
+        self._allowed.clear()
+        if self._link is not None:
+            self._link.abandon()
+
+    def carry_on(self) -> None:
+        """Connect again after `hold_off`."""
+        self._allowed.set()
 
     async def _let_go(self) -> None:
         tasks = [*self._tasks, *([self._keeper] if self._keeper else [])]
@@ -272,7 +289,8 @@ class AsteriskEngine:
             caller_id = wire_number(plan.customer_number, None)
         else:
             trunks = usable_trunks(line.trunks, self._trunks)
-            if call.agent_tries >= len(trunks) or left < 1 or call.hanging_up:
+            out_of_time = call.agent_tries > 0 and left < 1
+            if call.agent_tries >= len(trunks) or out_of_time or call.hanging_up:
                 self._emit_all(call, call.give_up_agent(self._clock.now()))
                 return
             trunk = trunks[call.agent_tries]
@@ -412,6 +430,7 @@ class AsteriskEngine:
         failures = 0
         silent_since = self._clock.monotonic()
         while not self._superseded:
+            await self._allowed.wait()
             try:
                 link = await AriLink.open(self._connection, self._on_event)
             except ConnectionGone:
