@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from intellicall.accounts.account import Account
 from intellicall.accounts.changes import create_account, update_account
 from intellicall.callbacks import store
+from intellicall.callbacks.delivery import Delivery, State
 from intellicall.calls.journal import JournalEntry
 from intellicall.ids import new_call_id
 
@@ -54,3 +55,9 @@ def ended(account_id: str, call_id: str | None = None, at: datetime = AT) -> Jou
 
 def end_calls(connection: Connection, entries: Sequence[JournalEntry]) -> None:
     store.project(connection, entries)
+
+
+def delivery_to(url: str, header: tuple[str, str] | None = AUTH) -> Delivery:
+    """A delivery that is in no database, for the transport alone."""
+    name, value = header or (None, None)
+    return Delivery("d", "c", "a", State.DUE, b'{"uuid":"1"}', url, name, value, 0, 0, AT, AT, None)
