@@ -1,0 +1,245 @@
+"""The conversation with one page over WS /softphone/socket, as docs/softphone-protocol.md describes it."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from intellicall.clock import Clock
+from intellicall.errors import Code, Refused
+from intellicall.softphone import store
+from intellicall.softphone.sessions import Click, Session, SoftphoneSessions
+from intellicall.softphone.tab import NO_HELLO, NO_SESSION, POLICY, Tab
+from intellicall.storage.database import Database, StorageUnavailable
+from intellicall.web.request import parse_json
+
+log = structlog.get_logger()
+
+HELLO_S = 5.0
+RATE = 5.0  # messages a second, in the long run
+BURST = 60.0
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_TICKET = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+_TROUBLES = {"microphone_denied", "microphone_missing", "microphone_busy", "insecure_page", "sip_failed"}
+
+
+class _Rude(Exception):  # noqa: N818 - what somebody sent
+    """The page says what no page of ours says."""
+
+
+class Conversation:
+    """One accepted socket, whose Origin was checked."""
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        cookie: str | None,
+        database: Database,
+        sessions: SoftphoneSessions,
+        clock: Clock,
+        hello_s: float = HELLO_S,
+    ) -> None:
+        self.socket = socket
+        self.cookie = cookie
+        self.database = database
+        self.sessions = sessions
+        self.clock = clock
+        self.hello_s = hello_s
+        self._allowance = BURST
+        self._counted_at = clock.monotonic()
+
+    async def run(self) -> None:
+        """Talk until one side has enough."""
+        try:
+            owner = await self._owner()
+        except Refused as refused:
+            await self.socket.send_json({"type": "signed_out", **_words(refused)})
+            await self.socket.close(NO_SESSION)
+            return
+        try:
+            async with asyncio.timeout(self.hello_s):
+                hello = await self._receive()
+            tab = _tab(owner, hello)
+        except TimeoutError:
+            await self.socket.close(NO_HELLO)
+        except _Rude:
+            await self.socket.close(POLICY)
+        except WebSocketDisconnect:
+            pass
+        else:
+            await self._talk(tab, hello)
+
+    async def _talk(self, tab: Tab, hello: Mapping[str, Any]) -> None:
+        writer = asyncio.create_task(self._write(tab))
+        reader = asyncio.create_task(self._read(tab, hello))
+        try:
+            await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
+            if reader.done() and tab.closed:
+                await asyncio.wait((writer,), timeout=1)  # what was said last still goes out
+        finally:
+            for task in (writer, reader):
+                task.cancel()
+            results = await asyncio.gather(writer, reader, return_exceptions=True)
+            await self.sessions.depart(tab)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | RuntimeError):
+                raise result
+
+    async def _write(self, tab: Tab) -> None:
+        while True:
+            message = await tab.next()
+            if isinstance(message, int):
+                await self.socket.close(message)
+                return
+            await self.socket.send_json(message)
+
+    async def _read(self, tab: Tab, hello: Mapping[str, Any]) -> None:
+        try:
+            await self._greet(tab, hello)
+            while True:
+                await self._handle(tab, await self._receive())
+        except _Rude:
+            tab.close(POLICY)
+        except WebSocketDisconnect:
+            return
+
+    async def _receive(self) -> dict[str, Any]:
+        now = self.clock.monotonic()
+        self._allowance = min(BURST, self._allowance + (now - self._counted_at) * RATE) - 1
+        self._counted_at = now
+        event = await self.socket.receive()
+        if event["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(event.get("code", 1005))
+        text = event.get("text")
+        if text is None or self._allowance < 0:
+            raise _Rude
+        try:
+            return parse_json(text)
+        except Refused:
+            raise _Rude from None
+
+    async def _greet(self, tab: Tab, hello: Mapping[str, Any]) -> None:
+        """Hello: a click counts only when somebody looks at the page."""
+        ticket = _optional(hello, "ticket", _TICKET)
+        click, refused = None, None
+        if ticket is not None and hello.get("visible") is True:
+            try:
+                click = await self._claim(tab, ticket)
+            except Refused as error:
+                refused = error
+        await self.sessions.arrive(tab, click)
+        # A page that comes back while its call lives has its ticket still: the call is answer enough.
+        if refused is not None and not (refused.code is Code.LAUNCH_SPENT and self.sessions.desk.current(tab.owner.agent_id)):
+            self._refuse(tab, refused)
+
+    async def _claim(self, tab: Tab, ticket: str) -> Click:
+        agent_id, now = tab.owner.agent_id, self.clock.now()
+        try:
+            launch = await self.database.write(lambda connection: store.claim(connection, ticket, agent_id, now))
+        except StorageUnavailable:
+            raise Refused(Code.STORAGE_UNAVAILABLE) from None
+        return Click(ticket, launch)
+
+    async def _handle(self, tab: Tab, message: Mapping[str, Any]) -> None:
+        """Do what the page asks. Messages that we do not know are from a newer page and are passed over."""
+        try:
+            match message.get("type"):
+                case "ready":
+                    self.sessions.page_is_ready(tab)
+                case "dial":
+                    await self._dial(tab, _member(message, "ticket", _TICKET))
+                case "hang_up":
+                    await self._hang_up(tab, message.get("call_id"))
+                case "take_over":
+                    await self._take_over(tab)
+                case "ping":
+                    tab.send({"type": "pong"})
+                    await self._check_owner(tab)
+                case "trouble":
+                    code = message.get("code")
+                    self.sessions.page_in_trouble(tab, code if isinstance(code, str) and code in _TROUBLES else "unknown")
+        except Refused as refused:
+            self._refuse(tab, refused)
+        except StorageUnavailable:
+            self._refuse(tab, Refused(Code.STORAGE_UNAVAILABLE))
+
+    async def _dial(self, tab: Tab, ticket: str) -> None:
+        """Turn a click into a call: only in the agent's softphone, only when it is ready, once."""
+        session = self.sessions.session_of(tab)
+        if session is None or not self.sessions.is_ready(session):
+            raise Refused(Code.AGENT_OFFLINE)
+        self.sessions.acknowledge(tab, ticket)
+        if await self._check_owner(tab):
+            # A tab that goes away must not cut the way from click to call in two.
+            work = asyncio.ensure_future(self._spend(tab, session, ticket))
+            work.add_done_callback(lambda done: done.cancelled() or done.exception())
+            await asyncio.shield(work)
+
+    async def _spend(self, tab: Tab, session: Session, ticket: str) -> None:
+        now, agent_id = self.clock.now(), session.agent_id
+        launch = await self.database.write(lambda connection: store.spend(connection, ticket, agent_id, now))
+        log.info("launch_spent", launch_id=launch.id, session_id=session.session_id)
+        call = await self.sessions.desk.dial(launch, session)
+        call_id = str(call["call_id"])
+        tab.send({"type": "call", "call": call})
+        await self.database.write(lambda connection: store.note_call(connection, launch.id, call_id))
+
+    async def _take_over(self, tab: Tab) -> None:
+        if not await self.sessions.take_over(tab):
+            raise Refused(Code.AGENT_BUSY, "The call goes on in the other tab.", call=self._call(tab))
+
+    async def _hang_up(self, tab: Tab, call_id: object) -> None:
+        if not isinstance(call_id, str) or len(call_id) > 64:
+            raise _Rude
+        await self.sessions.desk.hang_up(tab.owner.agent_id, call_id)
+
+    async def _check_owner(self, tab: Tab) -> bool:
+        """Sign the tab out when its agent may not use it any more; a living call is talked to its end first."""
+        try:
+            await self._owner()
+        except Refused as refused:
+            if self._call(tab) is None:
+                words = _words(refused)
+                await self.sessions.sign_out(tab, words["code"], words["title"], words["remedy"])
+                return False
+        return True
+
+    async def _owner(self) -> store.Owner:
+        now = self.clock.now()
+        return await self.database.read(lambda connection: store.owner_of(connection, self.cookie, now))
+
+    def _call(self, tab: Tab) -> Mapping[str, Any] | None:
+        return self.sessions.desk.current(tab.owner.agent_id)
+
+    def _refuse(self, tab: Tab, refused: Refused) -> None:
+        log.info("softphone_refused", code=refused.code, agent_id=tab.owner.agent_id)
+        tab.send({"type": "refused", **_words(refused), "call": refused.more.get("call")})
+
+
+def _tab(owner: store.Owner, hello: Mapping[str, Any]) -> Tab:
+    if hello.get("type") != "hello":
+        raise _Rude
+    return Tab(owner, _member(hello, "tab", _NAME), _optional(hello, "page", _NAME))
+
+
+def _words(refused: Refused) -> dict[str, str]:
+    return {
+        "code": str(refused.code),
+        "title": refused.kind.title,
+        "detail": refused.detail or refused.kind.title,
+        "remedy": refused.kind.remedy,
+    }
+
+
+def _member(message: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
+    value = message.get(name)
+    if not isinstance(value, str) or not form.fullmatch(value):
+        raise _Rude
+    return value
+
+
+def _optional(message: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str | None:
+    return None if message.get(name) is None else _member(message, name, form)

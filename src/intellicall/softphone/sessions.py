@@ -1,0 +1,381 @@
+"""Which tab is an agent's softphone: one at a time, through reloads, second tabs, lost networks and engine restarts.
+
+Everything here happens in one event loop. What one agent's tabs do is taken one after the other; agents do not wait for each other.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from intellicall.accounts import numbers
+from intellicall.clock import Clock
+from intellicall.ids import new_id
+from intellicall.softphone.desk import CallDesk
+from intellicall.softphone.launch import Launch
+from intellicall.softphone.tab import NO_SESSION, REPLACED, Tab
+from intellicall.telephony.engine import Engine, EngineUnavailable, SipAccount
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the registry waits, in seconds."""
+
+    acknowledge_s: float = 1.5  # for the open softphone to dial a click that another tab brought
+    return_s: float = 5.0  # for a tab whose connection broke
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A launch, and the ticket under which pages know it."""
+
+    ticket: str = field(repr=False)
+    launch: Launch
+
+    def view(self) -> dict[str, Any]:
+        return {"ticket": self.ticket, "to_number": self.launch.to_number, "to_display": numbers.display(self.launch.to_number)}
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One active softphone. `sip` is None while the engine is away; `trouble` is what the page last said it suffers from."""
+
+    session_id: str
+    account_id: str
+    agent_id: str
+    crm_username: str
+    tab: Tab | None
+    sip: SipAccount | None = field(repr=False)
+    page_ready: bool = False
+    registered: bool = False
+    trouble: str | None = None
+    ended: bool = False
+    click: Click | None = None  # brought to this softphone and not dialed yet
+    hang_up_sip: Callable[[], None] | None = None  # closes the session's SIP connection
+    tab_name: str = ""
+    page: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Agent:
+    active: Session | None = None
+    standby: list[Tab] = field(default_factory=list)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
+class SoftphoneSessions:
+    """All softphones of this platform process. `desk` is set by whoever makes calls, before the first tab arrives."""
+
+    desk: CallDesk
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        *,
+        sip_url: Callable[[], str | None] = lambda: None,
+        patience: Patience | None = None,
+    ) -> None:
+        """`sip_url`: where the engine takes SIP over WebSocket; None while it does not, or when it has none (scripted)."""
+        self.engine = engine
+        self.clock = clock
+        self.sip_url = sip_url
+        self.patience = patience or Patience()
+        self._agents: dict[str, _Agent] = {}
+        self._sessions: dict[str, Session] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # what calls uses
+
+    def online(self, agent_id: str) -> Session | None:
+        """Return the agent's softphone when it can be rung: connected, registered, microphone granted."""
+        session = self.active(agent_id)
+        return session if session is not None and self.is_ready(session) else None
+
+    def is_ready(self, session: Session) -> bool:
+        """Whether this softphone can be rung now. An engine without SIP over WebSocket knows no registration."""
+        connected = session.tab is not None and not session.ended and session.page_ready
+        return connected and (session.registered or self.sip_url() is None)
+
+    def active(self, agent_id: str) -> Session | None:
+        """Return the agent's softphone, ready or not."""
+        agent = self._agents.get(agent_id)
+        return agent.active if agent else None
+
+    def notify(self, agent_id: str, message: Mapping[str, Any]) -> None:
+        """Send a message to the agent's softphone, if one is connected. Nothing is kept for later."""
+        session = self.active(agent_id)
+        if session is not None and session.tab is not None:
+            session.tab.send(message)
+
+    def find(self, session_id: str) -> Session | None:
+        """Return the living session with this id."""
+        return self._sessions.get(session_id)
+
+    # what tabs do
+
+    async def arrive(self, tab: Tab, click: Click | None) -> None:
+        """A tab said hello, perhaps with a click. It becomes the softphone, or learns that another one is."""
+        async with _Turn(self._agents, tab.owner.agent_id) as agent:
+            session, call = agent.active, self._call(tab)
+            if session is not None and session.tab_name == tab.name:
+                await self._resume(agent, session, tab, click)
+            elif session is None:
+                await self._activate(agent, tab, click)
+            elif call is None and (session.tab is None or (click is not None and session.trouble is not None)):
+                await self._replace(agent, session, tab, click)
+            else:
+                self._stand_by(agent, session, tab, click)
+
+    async def take_over(self, tab: Tab) -> bool:
+        """Make this tab the softphone. Return False when a call lives in the other one, which would lose its voice."""
+        async with _Turn(self._agents, tab.owner.agent_id) as agent:
+            session = agent.active
+            if session is not None and session.tab is tab:
+                return True
+            if self._call(tab) is not None and session is not None and session.tab is not None:
+                return False
+            if session is None:
+                await self._activate(agent, tab, None)
+            else:
+                await self._replace(agent, session, tab, session.click)
+            return True
+
+    async def depart(self, tab: Tab) -> None:
+        """The tab's connection is over."""
+        tab.closed = True
+        async with _Turn(self._agents, tab.owner.agent_id) as agent:
+            if tab in agent.standby:
+                agent.standby.remove(tab)
+            session = agent.active
+            if session is not None and session.tab is tab:
+                session.tab = None
+                session.page_ready = False
+                log.info("softphone_disconnected", session_id=session.session_id)
+                self._start(self._wait_for_return(agent, session))
+
+    def session_of(self, tab: Tab) -> Session | None:
+        """Return the session whose softphone this tab is."""
+        session = self.active(tab.owner.agent_id)
+        return session if session is not None and session.tab is tab else None
+
+    def page_is_ready(self, tab: Tab) -> None:
+        """The page has its microphone and is registered."""
+        session = self.session_of(tab)
+        if session is not None and not session.page_ready:
+            session.page_ready = True
+            session.trouble = None
+            log.info("softphone_ready", session_id=session.session_id)
+
+    def page_in_trouble(self, tab: Tab, code: str) -> None:
+        """The page cannot work, for a reason of docs/softphone-protocol.md."""
+        session = self.session_of(tab)
+        if session is not None:
+            session.page_ready = False
+            session.trouble = code
+            log.info("softphone_in_trouble", session_id=session.session_id, code=code)
+
+    def acknowledge(self, tab: Tab, ticket: str) -> None:
+        """The softphone dials this click: nobody else needs to."""
+        session = self.session_of(tab)
+        if session is not None and session.click is not None and session.click.ticket == ticket:
+            session.click = None
+
+    async def sign_out(self, tab: Tab, code: str, title: str, remedy: str) -> None:
+        """The tab's agent may not use a softphone any more."""
+        tab.send({"type": "signed_out", "code": code, "title": title, "remedy": remedy})
+        tab.close(NO_SESSION)
+        async with _Turn(self._agents, tab.owner.agent_id) as agent:
+            if agent.active is not None and agent.active.tab is tab:
+                await self._end(agent, agent.active)
+
+    # what the engine does
+
+    def engine_changed(self, ready: bool) -> None:  # noqa: FBT001 - the one fact of this event
+        """The engine went away or came back; after a restart it knows no softphone any more. Called within the event loop."""
+        if ready:
+            self._start(self._reopen())
+            return
+        for session in self._sessions.values():
+            session.registered = False
+            _tell(session, {"type": "engine", "ready": False})
+
+    async def _reopen(self) -> None:
+        for session in list(self._sessions.values()):
+            account = await self._open(session.session_id)
+            if session.ended or account is None:
+                continue
+            if account != session.sip:
+                session.sip = account
+                if session.tab is not None:
+                    session.tab.send(self._welcome(session, session.tab))
+            _tell(session, {"type": "engine", "ready": True})
+
+    async def stop(self) -> None:
+        """Stop waiting for anything. Connections are closed by the server."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # how a tab becomes, stays and stops being the softphone
+
+    async def _activate(self, agent: _Agent, tab: Tab, click: Click | None) -> None:
+        owner, session_id = tab.owner, new_id()
+        account = await self._open(session_id)
+        session = Session(session_id, owner.account_id, owner.agent_id, owner.crm_username, tab, account)
+        session.tab_name, session.page, session.click = tab.name, tab.page, click
+        agent.active = session
+        self._sessions[session_id] = session
+        if tab in agent.standby:
+            agent.standby.remove(tab)
+        log.info("softphone_opened", session_id=session_id, account_id=owner.account_id, agent_id=owner.agent_id)
+        tab.send(self._welcome(session, tab))
+
+    async def _resume(self, agent: _Agent, session: Session, tab: Tab, click: Click | None) -> None:
+        """The same tab again: its connection broke, or it was reloaded, and then its voice in a call is gone."""
+        reloaded = session.page is not None and tab.page is not None and session.page != tab.page
+        before = session.tab
+        session.tab, session.page, session.page_ready = tab, tab.page, False
+        if click is not None:
+            session.click = click
+        if tab in agent.standby:
+            agent.standby.remove(tab)
+        if before is not None and before is not tab:
+            _dismiss(before)
+        if session.sip is None:
+            session.sip = await self._open(session.session_id)
+        tab.send(self._welcome(session, tab))
+        if reloaded and self._call(tab) is not None:
+            await self.desk.softphone_lost(session.agent_id, session.session_id)
+
+    async def _replace(self, agent: _Agent, session: Session, tab: Tab, click: Click | None) -> None:
+        before = session.tab
+        lost_call = self._call(tab) is not None
+        await self._end(agent, session)
+        if before is not None:
+            _dismiss(before)
+        if lost_call:
+            await self.desk.softphone_lost(session.agent_id, session.session_id)
+        await self._activate(agent, tab, click)
+
+    async def _end(self, agent: _Agent, session: Session) -> None:
+        session.ended = True
+        session.tab = None
+        agent.active = None
+        self._sessions.pop(session.session_id, None)
+        if session.hang_up_sip is not None:
+            session.hang_up_sip()
+        log.info("softphone_closed", session_id=session.session_id)
+        try:
+            await self.engine.close_softphone(session.session_id)
+        except EngineUnavailable:
+            log.info("softphone_left_to_engine", session_id=session.session_id)
+
+    def _stand_by(self, agent: _Agent, session: Session, tab: Tab, click: Click | None) -> None:
+        """Another tab is the softphone: it gets the click, this one learns so."""
+        if tab not in agent.standby:
+            agent.standby.append(tab)
+        tab.send({"type": "elsewhere", "launch": click.view() if click else None, "call": self._call(tab)})
+        if click is not None and session.tab is not None:
+            session.click = click
+            session.tab.send({"type": "launch", **click.view()})
+            self._start(self._expect_dial(agent, session, tab, click))
+
+    async def _expect_dial(self, agent: _Agent, session: Session, tab: Tab, click: Click) -> None:
+        """A softphone that does not dial the click that it was handed is frozen or stuck: the new tab takes its place."""
+        await self.clock.sleep(self.patience.acknowledge_s)
+        async with _Turn(self._agents, tab.owner.agent_id):
+            waits = agent.active is session and session.click is click and not tab.closed
+            if waits and self._call(tab) is None:
+                log.info("softphone_did_not_dial", session_id=session.session_id)
+                await self._replace(agent, session, tab, click)
+
+    async def _wait_for_return(self, agent: _Agent, session: Session) -> None:
+        await self.clock.sleep(self.patience.return_s)
+        async with _Turn(self._agents, session.agent_id):
+            if agent.active is not session or session.tab is not None:
+                return
+            call = self.desk.current(session.agent_id)
+            await self._end(agent, session)
+            if call is not None:
+                await self.desk.softphone_lost(session.agent_id, session.session_id)
+            heirs = [tab for tab in agent.standby if not tab.closed]
+            if heirs:
+                await self._activate(agent, heirs[-1], None)
+
+    async def _open(self, session_id: str) -> SipAccount | None:
+        try:
+            return await self.engine.open_softphone(session_id)
+        except EngineUnavailable:
+            return None
+
+    def _call(self, tab: Tab) -> Mapping[str, Any] | None:
+        return self.desk.current(tab.owner.agent_id)
+
+    def _welcome(self, session: Session, tab: Tab) -> dict[str, Any]:
+        sip = session.sip
+        return {
+            "type": "welcome",
+            "server_time": self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "agent": {"crm_username": session.crm_username},
+            "sip": None
+            if sip is None
+            else {
+                "username": sip.username,
+                "password": sip.password,
+                "domain": sip.domain,
+                "path": f"/softphone/sip/{session.session_id}",
+            },
+            "launch": session.click.view() if session.click else None,
+            "call": self._call(tab),
+            "engine_ready": self.engine.ready,
+        }
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("softphone_task_failed", error=type(task.exception()).__name__)
+
+
+class _Turn:
+    """One agent's turn: what is done inside is not interleaved with anything else of this agent. Unused agents are forgotten."""
+
+    def __init__(self, agents: dict[str, _Agent], agent_id: str) -> None:
+        self._agents, self._agent_id = agents, agent_id
+        self._agent = agents.setdefault(agent_id, _Agent())
+
+    async def __aenter__(self) -> _Agent:
+        self._agent.users += 1
+        try:
+            await self._agent.turn.acquire()
+        except BaseException:
+            self._agent.users -= 1
+            raise
+        return self._agent
+
+    async def __aexit__(self, *_error: object) -> None:
+        agent = self._agent
+        agent.users -= 1
+        agent.turn.release()
+        if agent.users == 0 and agent.active is None and not agent.standby:
+            self._agents.pop(self._agent_id, None)
+
+
+def _tell(session: Session, message: Mapping[str, Any]) -> None:
+    if session.tab is not None:
+        session.tab.send(message)
+
+
+def _dismiss(tab: Tab) -> None:
+    tab.send({"type": "replaced"})
+    tab.close(REPLACED)
