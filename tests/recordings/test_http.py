@@ -1,0 +1,252 @@
+"""The recording's link, through the whole application and a real HTTP server."""
+
+import asyncio
+import resource
+import wave
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import uvicorn
+from tests.callbacks.samples import AT
+from yarl import URL
+
+from intellicall.ids import new_recording_name
+from intellicall.recordings import http, store
+from intellicall.recordings.disk import DiskShelf
+from intellicall.settings import Settings
+from intellicall.storage.database import Database
+from intellicall.web.application import make_app
+
+AUDIO = bytes(range(256)) * 250
+SIZE = 44 + len(AUDIO)
+
+
+@dataclass
+class Site:
+    base: str
+    client: aiohttp.ClientSession
+    database: Database
+    shelf: DiskShelf
+    folder: Path
+
+    def link(self, name: str) -> str:
+        return f"{self.base}/recordings/{name}.wav"
+
+    async def get(self, path: str, **headers: str) -> tuple[aiohttp.ClientResponse, bytes]:
+        url = URL(path if path.startswith("http") else self.base + path, encoded=True)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.client.get(url, headers=named, allow_redirects=False) as response:
+            return response, await response.read()
+
+    async def begin(self) -> str:
+        name = new_recording_name()
+        await self.database.write(partial(store.begin, name=name, call_id=name[4:40], account_id="a", at=AT))
+        return name
+
+    async def record(self, audio: bytes = AUDIO) -> str:
+        name = await self.begin()
+        (self.folder / f"{name}.raw").write_bytes(audio)
+        sealed = await self.shelf.seal(name)
+        assert sealed is not None
+        await self.database.write(partial(store.sealed, name=name, seconds=sealed.seconds, size=sealed.bytes, at=AT))
+        return name
+
+
+@pytest_asyncio.fixture
+async def site(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[Site]:
+    folder = tmp_path / "recordings"
+    shelf = DiskShelf(folder)
+    app = make_app([http.router(sqlite_database, shelf)], Settings(state_dir=tmp_path))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
+    task = asyncio.create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with aiohttp.ClientSession(auto_decompress=False) as client:
+        yield Site(f"http://127.0.0.1:{port}", client, sqlite_database, shelf, folder)
+    server.should_exit = True
+    await task
+    shelf.close()
+
+
+async def test_a_recording_is_downloaded(site: Site) -> None:
+    response, body = await site.get(site.link(await site.record()))
+    assert response.status == 200
+    with wave.open(BytesIO(body)) as file:
+        assert file.readframes(10**6) == AUDIO
+    headers = response.headers
+    assert headers["Content-Type"] == "audio/wav"
+    assert headers["Content-Length"] == str(SIZE)
+    assert headers["Accept-Ranges"] == "bytes"
+    assert headers["Cache-Control"] == "private, no-store"
+    assert headers["X-Robots-Tag"].startswith("noindex")
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Disposition"] == 'attachment; filename="recording.wav"'
+    assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+async def test_head_says_the_same_without_the_body(site: Site) -> None:
+    link = site.link(await site.record())
+    got, _ = await site.get(link)
+    async with site.client.head(link, headers={"Range": "bytes=0-1"}) as head:
+        assert head.status == 200
+        assert await head.read() == b""
+        for name in ("Content-Length", "Content-Type", "ETag", "Accept-Ranges", "Cache-Control", "X-Robots-Tag"):
+            assert head.headers[name] == got.headers[name]
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=0-", 0, SIZE - 1),
+        ("bytes=44-143", 44, 143),
+        ("bytes=60000-99999999", 60000, SIZE - 1),
+        ("bytes=-100", SIZE - 100, SIZE - 1),
+        ("bytes=-99999999", 0, SIZE - 1),
+    ],
+)
+async def test_one_range_is_one_part(site: Site, asked: str, first: int, last: int) -> None:
+    link = site.link(await site.record())
+    _, whole = await site.get(link)
+    response, body = await site.get(link, Range=asked)
+    assert response.status == 206
+    assert response.headers["Content-Range"] == f"bytes {first}-{last}/{SIZE}"
+    assert response.headers["Content-Length"] == str(last - first + 1)
+    assert response.headers["Cache-Control"] == "private, no-store"
+    assert body == whole[first : last + 1]
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-1,5-6", "bytes=5-1", "bytes=x", "pages=1-2", "bytes=" + "0-0," * 1000])
+async def test_other_ranges_are_answered_with_the_whole(site: Site, asked: str) -> None:
+    response, body = await site.get(site.link(await site.record()), Range=asked)
+    assert (response.status, len(body)) == (200, SIZE)
+    assert "Content-Range" not in response.headers
+
+
+@pytest.mark.parametrize("asked", [f"bytes={SIZE}-", "bytes=-0", "bytes=99999999-"])
+async def test_a_range_behind_the_end(site: Site, asked: str) -> None:
+    response, _ = await site.get(site.link(await site.record()), Range=asked)
+    assert response.status == 416
+    assert response.headers["Content-Range"] == f"bytes */{SIZE}"
+    assert (await response.json(content_type=None))["code"] == "range_not_satisfiable"
+
+
+async def test_if_range_and_if_none_match(site: Site) -> None:
+    link = site.link(await site.record())
+    tag = (await site.get(link))[0].headers["ETag"]
+    assert tag.startswith('"')
+    for validator, status in ((tag, 206), ('"other"', 200), (f"W/{tag}", 200), ("Fri, 03 Jul 2026 10:00:00 GMT", 200)):
+        response, body = await site.get(link, Range="bytes=0-9", If_Range=validator)
+        assert (response.status, len(body)) == (status, 10 if status == 206 else SIZE)
+    for validators, status in ((tag, 304), (f'"x", W/{tag}', 304), ("*", 304), ('"x"', 200)):
+        response, body = await site.get(link, If_None_Match=validators)
+        assert response.status == status
+
+
+PATHS = [
+    "/recordings/crm_" + "0" * 40 + ".wav",
+    "/recordings/crm_" + "f" * 40 + ".wav",
+    "/recordings/crm_" + "f" * 40,
+    "/recordings/crm_" + "f" * 40 + ".raw",
+    "/recordings/crm_.wav",
+    "/recordings/x.wav",
+    "/recordings/%00.wav",
+    "/recordings/crm_%0a.wav",
+    "/recordings/.wav",
+    "/recordings/",
+    "/recordings",
+    "/recordings/../recordings/x.wav",
+    "/recordings/..%2f..%2fetc%2fpasswd",
+    "/recordings/%2e%2e/%2e%2e/etc/passwd",
+    "/recordings/..%5c..%5cwindows.wav",
+    "/recordings/%25%32%65.wav",
+    "/recordings/crm_" + "f" * 5000 + ".wav",
+    "/recordings/*.wav",
+    "/recordings/%F0%9F%93%9E.wav",
+    "/recordings/%ff%fe.wav",
+]
+
+
+async def test_whatever_is_no_recording_looks_the_same(site: Site) -> None:
+    await site.record()
+    nothing = await site.begin()
+    await site.database.write(partial(store.missing, name=nothing, at=AT))
+    erased = await site.record()
+    await site.shelf.erase(erased)
+    await site.database.write(partial(store.erased, name=erased))
+    lost = await site.record()
+    (site.folder / f"{lost}.wav").unlink()
+    answers = set()
+    for path in [*PATHS, *(site.link(name) for name in (nothing, erased, lost))]:
+        response, _ = await site.get(path)
+        problem = await response.json(content_type=None)
+        del problem["request_id"]
+        answers.add((response.status, response.headers["Content-Type"], str(problem)))
+    ((status, media_type, problem_text),) = answers
+    assert (status, media_type) == (404, "application/problem+json")
+    assert "not_found" in problem_text
+
+
+async def test_the_name_in_another_case_is_another_name(site: Site) -> None:
+    name = await site.record()
+    assert (await site.get(site.link(name.upper())))[0].status == 404
+
+
+async def test_a_call_that_still_talks(site: Site) -> None:
+    name = await site.begin()
+    (site.folder / f"{name}.raw").write_bytes(AUDIO)
+    response, _ = await site.get(site.link(name))
+    assert response.status == 409
+    assert (await response.json(content_type=None))["code"] == "recording_not_ready"
+    assert "Retry-After" in response.headers
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+async def test_it_can_only_be_read(site: Site, method: str) -> None:
+    link = site.link(await site.record())
+    async with site.client.request(method, link) as response:
+        assert response.status == 405
+        assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+    assert (await site.get(link))[0].status == 200
+
+
+async def test_a_long_recording_is_streamed_and_not_held(site: Site) -> None:
+    name = await site.record(bytes(64_000_000))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    total = 0
+    async with site.client.get(site.link(name)) as response:
+        async for piece in response.content.iter_chunked(65536):
+            total += len(piece)
+    assert total == 64_000_044
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB
+
+
+async def test_a_client_that_leaves_does_not_keep_the_file_open(site: Site) -> None:
+    name = await site.record(bytes(64_000_000))
+    opened = _open_files(site.folder)
+    response = await site.client.get(site.link(name))
+    await response.content.read(1000)
+    assert _open_files(site.folder) == opened + 1
+    response.close()
+    async with asyncio.timeout(10):
+        while _open_files(site.folder) != opened:  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(0.01)
+
+
+def _open_files(folder: Path) -> int:
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            count += descriptor.readlink().is_relative_to(folder)
+        except FileNotFoundError:
+            continue
+    return count

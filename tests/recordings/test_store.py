@@ -1,0 +1,100 @@
+"""Recordings in SQL, on SQLite and on PostgreSQL, and what is erased when."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+from tests.callbacks.samples import account
+
+from intellicall.accounts.changes import create_account
+from intellicall.ids import new_recording_name
+from intellicall.recordings import retention, store
+from intellicall.recordings.disk import DiskShelf
+from intellicall.recordings.recording import Recording, State
+from intellicall.storage.database import Database
+
+AT = datetime(2026, 7, 3, 10, 0, tzinfo=UTC)
+LATER = AT + timedelta(minutes=3)
+
+
+def add(connection: Connection, account_id: str, at: datetime, state: State) -> str:
+    name = new_recording_name()
+    store.begin(connection, name, f"call-{name[4:20]}", account_id, at)
+    match state:
+        case State.READY:
+            store.sealed(connection, name, 2.0, 64044, at)
+        case State.NONE:
+            store.missing(connection, name, at)
+        case State.FAILED:
+            store.failed(connection, name, at)
+        case State.ERASED:
+            store.erased(connection, name)
+        case State.RECORDING:
+            pass
+    return name
+
+
+def test_the_life_of_a_recording(database: Database) -> None:
+    name = new_recording_name()
+    assert database.read_now(partial(store.find, name=name)) is None
+    database.write_now(partial(store.begin, name=name, call_id="c", account_id="a", at=AT))
+    begun = Recording(name, "c", "a", State.RECORDING, None, None, AT, None)
+    assert database.read_now(partial(store.find, name=name)) == begun
+    assert database.read_now(store.known_names) == {name}
+    database.write_now(partial(store.sealed, name=name, seconds=150.02, size=5_000_000_000, at=LATER))
+    ready = replace(begun, state=State.READY, seconds=150.02, bytes=5_000_000_000, sealed_at=LATER)
+    assert database.read_now(partial(store.find, name=name)) == ready
+    database.write_now(partial(store.erased, name=name))
+    assert database.read_now(partial(store.find, name=name)) == replace(ready, state=State.ERASED)
+    assert database.read_now(store.known_names) == set()
+
+
+@pytest.mark.parametrize("state", [State.NONE, State.FAILED])
+def test_endings_without_a_file(database: Database, state: State) -> None:
+    name = database.write_now(partial(add, account_id="a", at=AT, state=state))
+    found = database.read_now(partial(store.find, name=name))
+    assert found is not None
+    assert (found.state, found.seconds, found.bytes, found.sealed_at) == (state, None, None, AT)
+
+
+@pytest.mark.parametrize(("name", "call_id"), [("crm_1", "other"), ("crm_2", "c")])
+def test_a_name_and_a_call_have_one_recording(database: Database, name: str, call_id: str) -> None:
+    database.write_now(partial(store.begin, name="crm_1", call_id="c", account_id="a", at=AT))
+    with pytest.raises(IntegrityError):
+        database.write_now(partial(store.begin, name=name, call_id=call_id, account_id="a", at=AT))
+
+
+async def test_what_is_older_than_its_account_keeps_is_erased(database: Database, tmp_path: Path) -> None:
+    now = AT + timedelta(days=100)
+    for account_id, days in (("short", 30), ("long", 90)):
+        await database.write(partial(create_account, account=replace(account(account_id, None), retention_days=days), now=AT))
+    kept: list[str] = []
+    gone: list[str] = []
+    for account_id, age, is_due in (
+        ("short", 31, True),
+        ("short", 29, False),
+        ("long", 31, False),
+        ("long", 91, True),
+    ):
+        for state in State:
+            name = await database.write(partial(add, account_id=account_id, at=now - timedelta(days=age), state=state))
+            has_file = state in {State.READY, State.FAILED}
+            if has_file:
+                (gone if is_due else kept).append(name)
+    shelf = DiskShelf(tmp_path / "recordings")
+    for name in kept + gone:
+        (tmp_path / "recordings" / f"{name}.wav").write_bytes(b"x")
+    assert set(await database.read(partial(retention.due, now=now))) == set(gone)
+    assert len(await database.read(partial(retention.due, now=now, limit=3))) == 3
+    assert await retention.erase_due(database, shelf, now) == len(gone)
+    assert await retention.erase_due(database, shelf, now) == 0
+    assert {file.stem for file in (tmp_path / "recordings").iterdir()} == set(kept)
+    for name in gone:
+        found = await database.read(partial(store.find, name=name))
+        assert found is not None
+        assert found.state is State.ERASED
+    shelf.close()
