@@ -125,6 +125,7 @@ def _fetch(prefix: Path, name: str, packages: Sequence[str], progress: Progress,
         stamp = {"suite": SUITE, "packages": sorted(archive.stem for archive in archives)}
         (unpacking / STAMP).write_text(json.dumps(stamp, indent=1) + "\n")
         target = _tree_path(prefix, name)
+        shutil.rmtree(target, ignore_errors=True)  # what is there without a stamp, somebody has begun to delete
         unpacking.rename(target)
     except BaseException:
         shutil.rmtree(unpacking, ignore_errors=True)
@@ -145,14 +146,12 @@ def _locked(path: Path, progress: Progress) -> Iterator[None]:
 
 
 def _check_tools() -> None:
-    missing = [tool for tool in ("apt-get", "apt-config", "dpkg", "tar") if shutil.which(tool) is None]
-    if "apt-get" in missing or "dpkg" in missing:
+    missing = [tool for tool in ("apt-get", "dpkg") if shutil.which(tool) is None]
+    if missing:
         raise InstallError(
             f"Fetching the engine needs Debian 12 or later: this machine has no {' and no '.join(missing)}. "
             "Install Asterisk 22 with your system's own tools instead; it is found by itself."
         )
-    if missing:
-        raise InstallError(f"Fetching the engine needs {' and '.join(missing)}.", f"apt-get install -y {' '.join(missing)}")
     _keyring()
 
 
@@ -224,6 +223,9 @@ def _download(folder: Path, name: str, packages: Sequence[str], progress: Progre
         configuration = _apt_configuration(folder, mirror)
         try:
             _apt(configuration, ["update"], f"Reading the list of packages for {name}", progress)
+            _apt(
+                configuration, ["autoclean"], f"Reading the list of packages for {name}", progress
+            )  # of an earlier, interrupted try
             _apt(configuration, ["--yes", "--download-only", "install", *packages], f"Downloading {name}", progress)
         except InstallError as error:
             failures.append(error)

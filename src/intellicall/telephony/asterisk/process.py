@@ -8,101 +8,32 @@ when told to. Tried with Asterisk 22.10.1: ready about 0.5 s after the start.
 import asyncio
 import contextlib
 import fcntl
-import hashlib
 import os
 import resource
 import signal
 import socket
 import struct
-import tempfile
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from intellicall.telephony.asterisk.dirs import EngineDirs
 from intellicall.telephony.asterisk.install import EngineInstall
+from intellicall.telephony.asterisk.lives import BackOff, Stamp
 
 log = structlog.get_logger()
 
-BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
-RESTARTS_PER_MINUTE = 6
-STEADY_AFTER_S = 60.0  # an engine that lived this long has earned a fresh back-off
 OUTPUT_LIMIT = 5_000_000  # bytes of the engine's own standard output kept, once more as `.1`
 OUTPUT_CHECK_S = 600.0
-SOCKET_PATH_LIMIT = 107  # sockaddr_un.sun_path without its closing zero (unix(7))
 FILES = 65_536  # open files: four RTP sockets a call; more would only make every fork of the engine slower
 OOM_SCORE_ADJUST = -500  # live calls are the last thing to sacrifice; only root may ask for it
 
 
 class AlreadySupervised(Exception):  # noqa: N818 - a state of the world, not a bug
     """Another process looks after the engine of this state folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineDirs:
-    """Every folder that one engine writes to, all below its state folder (`run` elsewhere when the path would be too long).
-
-    `etc` holds the generated configuration, `asterisk.conf` among it.
-    """
-
-    state: Path
-    etc: Path
-    run: Path
-    log: Path
-    spool: Path
-    database: Path
-    keys: Path
-
-    @classmethod
-    def below(cls, state_dir: Path) -> "EngineDirs":
-        """Lay the folders out below `state_dir`. Nothing is created yet."""
-        state = state_dir.absolute()
-        run = state / "run"
-        if len(os.fsencode(run / "asterisk.ctl")) > SOCKET_PATH_LIMIT:
-            name = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
-            run = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"intellicall-{os.geteuid()}-{name}"
-        return cls(state, state / "etc", run, state / "log", state / "spool", state / "db", state / "keys")
-
-    @property
-    def configuration(self) -> Path:
-        return self.etc / "asterisk.conf"
-
-    @property
-    def control_socket(self) -> Path:
-        return self.run / "asterisk.ctl"
-
-    def create(self) -> None:
-        """Create what is missing, readable by the owner alone. Raises PermissionError when a folder is somebody else's."""
-        for folder in (self.state, self.etc, self.run, self.log, self.spool, self.database, self.keys):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self.run.stat().st_uid != os.geteuid():
-            raise PermissionError(f"{self.run} belongs to another user")
-        for sub in ("cdr-custom", "cdr-csv"):
-            (self.log / sub).mkdir(exist_ok=True, mode=0o700)
-
-    def asterisk_conf(self, install: EngineInstall, **options: str) -> str:
-        """Return the text of asterisk.conf for these folders; `options` go into its section [options]."""
-        lines = [
-            "[directories]",
-            f"astetcdir => {self.etc}",
-            f"astmoddir => {install.module_dir}",
-            f"astvarlibdir => {self.database}",
-            f"astdbdir => {self.database}",
-            f"astkeydir => {self.keys}",
-            f"astdatadir => {install.data_dir}",
-            f"astagidir => {self.database}",
-            f"astspooldir => {self.spool}",
-            f"astrundir => {self.run}",
-            f"astlogdir => {self.log}",
-            "astsbindir => /usr/sbin",
-            "",
-            "[options]",
-            *(f"{key} = {value}" for key, value in options.items()),
-        ]
-        return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +54,6 @@ class EngineExit:
     pid: int
     status: int | None
     restart_in_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Stamp:
-    """What tells one process from every other, past and future: its id, its start in clock ticks, the boot it belongs to."""
-
-    pid: int
-    started_ticks: int
-    boot: str
-
-    @classmethod
-    def parse(cls, text: str) -> "_Stamp":
-        stat, boot = text.strip().rsplit("\n", 1)
-        pid, rest = stat.split(" ", 1)
-        return cls(int(pid), int(rest.rsplit(")", 1)[1].split()[19]), boot)
-
-    @classmethod
-    def of(cls, pid: int) -> "_Stamp":
-        return cls.parse(Path(f"/proc/{pid}/stat").read_text() + Path("/proc/sys/kernel/random/boot_id").read_text())
 
 
 # The child writes its own stamp before it becomes Asterisk, so that no moment exists in which an engine runs unrecorded.
@@ -172,8 +84,7 @@ class EngineProcess:
         self._pidfd: int | None = None
         self._pid: int | None = None
         self._started_at = 0.0
-        self._streak = 0
-        self._restarts: deque[float] = deque(maxlen=RESTARTS_PER_MINUTE)
+        self._back_off = BackOff()
         self._restart_timer: asyncio.TimerHandle | None = None
         self._output_timer: asyncio.TimerHandle | None = None
         self._gone = asyncio.Event()
@@ -201,7 +112,7 @@ class EngineProcess:
         self._take_lock()
         self._stopping = False
         self._watch_output()
-        return self._adopt() or self._launch()
+        return self._adopt() or await self._adopt_newborn() or self._launch()
 
     def can_adopt(self) -> bool:
         """Tell whether an engine of this state folder runs already, so that `start` would adopt it."""
@@ -274,29 +185,52 @@ class EngineProcess:
             os.close(pidfd)
         return None
 
-    def _recorded(self) -> _Stamp | None:
+    async def _adopt_newborn(self) -> EngineStart | None:
+        """Adopt an engine that was started so shortly before its platform died that it has not recorded itself yet."""
+        for _ in range(100):
+            claim = self._claim()
+            if claim is not None:
+                os.close(claim)
+                return None
+            if adopted := self._adopt():
+                return adopted
+            await asyncio.sleep(0.02)
+        log.warning("engine_lock_held", reason="by a process that is no engine of this folder")
+        return None
+
+    def _claim(self) -> int | None:
+        """Take the lock that an engine inherits and holds for as long as it lives; None when one lives."""
+        claim = os.open(self._dirs.state / "engine.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(claim)
+            return None
+        return claim
+
+    def _recorded(self) -> Stamp | None:
         """Return the stamp that the last engine of this folder left."""
         try:
-            return _Stamp.parse(self._stamp_file.read_text())
+            return Stamp.parse(self._stamp_file.read_text())
         except (OSError, ValueError, IndexError):
             return None
 
-    def _listening(self) -> _Stamp | None:
+    def _listening(self) -> Stamp | None:
         """Return the stamp of whoever listens on the control socket (SO_PEERCRED), should its stamp file be lost."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as console:
             console.settimeout(0.2)
             try:
                 console.connect(str(self._dirs.control_socket))
                 credentials = console.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-                return _Stamp.of(struct.unpack("3i", credentials)[0])
+                return Stamp.of(struct.unpack("3i", credentials)[0])
             except (OSError, ValueError, IndexError):
                 return None
 
-    def _is_ours(self, stamp: _Stamp) -> bool:
+    def _is_ours(self, stamp: Stamp) -> bool:
         """Tell whether the process with this id now is the very one that wrote the stamp, and is an engine of this folder."""
         try:
             command = Path(f"/proc/{stamp.pid}/cmdline").read_bytes().split(b"\0")
-            return _Stamp.of(stamp.pid) == stamp and os.fsencode(self._dirs.configuration) in command
+            return Stamp.of(stamp.pid) == stamp and os.fsencode(self._dirs.configuration) in command
         except (OSError, ValueError, IndexError):
             return False
 
@@ -307,17 +241,17 @@ class EngineProcess:
         files = FILES if most_files == resource.RLIM_INFINITY else min(FILES, most_files)
         argv = ("/bin/sh", "-c", _LAUNCH, "intellicall-engine", str(self._stamp_file), str(self._dirs.run), str(files), *engine)
         appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        pid = os.posix_spawn(
-            argv[0],
-            argv,
-            os.environ | self._install.environment,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(self.output), appending, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
+        claim = self._claim()
+        files_of_child: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(self.output), appending, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        if claim is not None:
+            files_of_child.append((os.POSIX_SPAWN_DUP2, claim, 3))
+        pid = os.posix_spawn(argv[0], argv, os.environ | self._install.environment, file_actions=files_of_child, setsid=True)
+        if claim is not None:
+            os.close(claim)  # the engine holds it now
         with contextlib.suppress(OSError):
             Path(f"/proc/{pid}/oom_score_adj").write_text(str(OOM_SCORE_ADJUST))
         return self._watch(pid, os.pidfd_open(pid), adopted=False)
@@ -349,31 +283,19 @@ class EngineProcess:
         with contextlib.suppress(ChildProcessError):  # adopted: it is not our child, and its parent reaps it
             _, waited = os.waitpid(pid, 0)
             status = os.waitstatus_to_exitcode(waited)
-        delay = None if self._stopping else self._next_delay()
+        delay = None if self._stopping else self._back_off.delay(self._started_at, time.monotonic())
         if delay is not None:
             self._restart_timer = asyncio.get_running_loop().call_later(delay, self._restart)
         log.info("engine_exited", pid=pid, status=status, restart_in_s=delay)
         self._gone.set()
         self._on_exit(EngineExit(pid, status, delay))
 
-    def _next_delay(self) -> float:
-        """Seconds until the next start: back-off by the streak of short lives, and never more than six starts a minute."""
-        now = time.monotonic()
-        if now - self._started_at >= STEADY_AFTER_S:
-            self._streak = 0
-        delay = BACK_OFF_S[min(self._streak, len(BACK_OFF_S) - 1)]
-        self._streak += 1
-        if len(self._restarts) == RESTARTS_PER_MINUTE:
-            delay = max(delay, self._restarts[0] + 60.0 - now)
-        self._restarts.append(now + delay)
-        return delay
-
     def _restart(self) -> None:
         self._restart_timer = None
         try:
             self._launch()
         except OSError as error:  # no memory or no process left; the next try comes with back-off
-            delay = self._next_delay()
+            delay = self._back_off.delay(self._started_at, time.monotonic())
             log.warning("engine_not_started", error=error.strerror, restart_in_s=delay)
             self._restart_timer = asyncio.get_running_loop().call_later(delay, self._restart)
 
@@ -418,4 +340,4 @@ class EngineProcess:
                 os.truncate(self.output, 0)
 
 
-__all__ = ["AlreadySupervised", "EngineDirs", "EngineExit", "EngineProcess", "EngineStart"]
+__all__ = ["AlreadySupervised", "BackOff", "EngineDirs", "EngineExit", "EngineProcess", "EngineStart"]
