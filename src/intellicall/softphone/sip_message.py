@@ -39,6 +39,7 @@ _CSEQ = re.compile(r"([0-9]{1,10})[ \t]+([A-Z]{1,16})", re.ASCII)
 _WORD = r"[A-Za-z0-9\-.!%*_+`'~]{1,256}"
 _TAG = re.compile(rf";\s*tag\s*=\s*({_WORD})\s*(?=;|$)", re.ASCII | re.IGNORECASE)
 _BRANCH = re.compile(rf";\s*branch\s*=\s*({_WORD})\s*(?=[;,]|$)", re.ASCII | re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _ADDRESS = re.compile(r'\s*(?:"(?:[^"\\<>]|\\[^<>])*"|[^"<>]*)<([^<>\s]+)>(.*)', re.DOTALL)
 
 
@@ -157,7 +158,8 @@ def parse_address(value: str) -> Address:
     found = _ADDRESS.fullmatch(value)
     if found is not None:
         parameters = found[2].strip()
-        if "<" in parameters or (parameters and not parameters.startswith(";")):
+        bare = _QUOTED.sub("", parameters)  # +sip.instance="<urn:uuid:...>" (RFC 5626) is no second address
+        if "<" in bare or "," in bare or (parameters and not parameters.startswith(";")):
             raise BadSip("more than one address")
         return Address(parse_uri(found[1]), parameters)
     uri, semicolon, parameters = value.strip().partition(";")
