@@ -11,7 +11,7 @@ import {
   orderDial,
 } from "./api";
 import { launchLink } from "./launch-link";
-import { customerOf, statusWord } from "./results";
+import { customerOf, keyOf, statusWord } from "./results";
 
 const LOOK_EVERY_MS = 1000;
 
@@ -54,7 +54,7 @@ export class Crm {
   async dialByServer(customer: Customer): Promise<void> {
     const agent = this.agent.value;
     if (agent === null) return;
-    const phone = this.serverRings.value === "phone" ? agent.agent_number : null;
+    const phone = this.serverRings.value === "phone" ? agent.agent_number || null : null;
     const side = phone === null ? { crm_username: agent.crm_username } : { agent_number: phone };
     this.dialing.value = customer.number;
     try {
@@ -85,7 +85,7 @@ export class Crm {
   #receive(callbacks: readonly Callback[]): void {
     const before = this.callbacks.value;
     const newest = callbacks[0];
-    if (newest === undefined || callbacks.length === before.length) return;
+    if (newest === undefined || (before[0] !== undefined && keyOf(newest) === keyOf(before[0]))) return;
     this.callbacks.value = callbacks;
     const who = customerOf(newest.body, this.config.value?.customers ?? [])?.name ?? "Call";
     if (before.length > 0 || callbacks.length === 1) this.news.value = `${who}: ${statusWord(newest.body.status)}`;

@@ -1,6 +1,8 @@
 /** What the page was opened with: the one-time ticket of a click, and which tab this is. */
 
 const TICKET_KEY = "intellicall.ticket";
+/** What a ticket looks like; anything else in the address is not ours to send. */
+const TICKET = /^[A-Za-z0-9_-]{16,64}$/;
 const TAB_KEY = "intellicall.tab";
 
 /**
@@ -10,8 +12,8 @@ const TAB_KEY = "intellicall.tab";
 export function takeTicket(location: Location, history: History, storage: Storage): string | null {
   const ticket = new URLSearchParams(location.hash.slice(1)).get("ticket");
   if (location.hash !== "") history.replaceState(null, "", location.pathname + location.search);
-  if (ticket) storage.setItem(TICKET_KEY, ticket);
-  return ticket || storage.getItem(TICKET_KEY);
+  if (ticket !== null && TICKET.test(ticket)) storage.setItem(TICKET_KEY, ticket);
+  return storage.getItem(TICKET_KEY);
 }
 
 export function forgetTicket(storage: Storage): void {

@@ -29,6 +29,7 @@ async function start(): Promise<void> {
   const softphone = new Softphone({
     origin: location.origin,
     tab,
+    page: randomName(),
     ticket,
     forgetTicket: () => forgetTicket(sessionStorage),
     isVisible: () => document.visibilityState === "visible",

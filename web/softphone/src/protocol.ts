@@ -9,7 +9,7 @@ export type TroubleCode =
   | "sip_failed";
 
 export type ToPlatform =
-  | { type: "hello"; tab: string; ticket: string | null; visible: boolean }
+  | { type: "hello"; tab: string; page: string; ticket: string | null; visible: boolean }
   | { type: "ready" }
   | { type: "dial"; ticket: string }
   | { type: "hang_up"; call_id: string }
@@ -67,7 +67,8 @@ export type FromPlatform =
       type: "welcome";
       server_time?: string;
       agent: { crm_username: string };
-      sip: SipAccount;
+      /** Null while the telephone engine is away; another welcome follows. */
+      sip: SipAccount | null;
       launch: Launch | null;
       call: Call | null;
       engine_ready: boolean;
@@ -95,7 +96,11 @@ export function parseFrame(text: string): FromPlatform | null {
 }
 
 const SHAPES: Record<FromPlatform["type"], (json: Json) => boolean> = {
-  welcome: (json) => isObject(json.agent) && isSip(json.sip) && isLaunchOrNull(json.launch) && isCallOrNull(json.call),
+  welcome: (json) =>
+    isObject(json.agent) &&
+    (json.sip === null || isSip(json.sip)) &&
+    isLaunchOrNull(json.launch) &&
+    isCallOrNull(json.call),
   elsewhere: (json) => isCallOrNull(json.call ?? null),
   launch: (json) => isLaunchOrNull(json),
   call: (json) => json.call !== null && isCallOrNull(json.call),

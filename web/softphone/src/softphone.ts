@@ -6,7 +6,7 @@ import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { AnswerRule } from "./answering";
 import { type Device, Microphone, type MicrophoneNews } from "./microphone";
 import { Phone } from "./phone";
-import type { FromPlatform, ToPlatform, TroubleCode } from "./protocol";
+import type { FromPlatform, SipAccount, ToPlatform, TroubleCode } from "./protocol";
 import { CLOSED_FOR_GOOD, PlatformSocket } from "./socket";
 import { Speaker } from "./speaker";
 import { FIRST_VIEW, type Happening, isLive, isReady, launchToDial, reduce, type View } from "./view";
@@ -25,6 +25,8 @@ const TROUBLE: Partial<Record<MicrophoneNews, TroubleCode>> = {
 export interface Surroundings {
   readonly origin: string;
   readonly tab: string;
+  /** Random, new at each load: a reload in a call has lost its voice, a reconnection has not. */
+  readonly page: string;
   readonly ticket: string | null;
   readonly forgetTicket: () => void;
   readonly isVisible: () => boolean;
@@ -142,16 +144,22 @@ export class Softphone {
   }
 
   #hello(): ToPlatform {
-    this.#readySent = false;
-    return { type: "hello", tab: this.#around.tab, ticket: this.#ticket, visible: this.#around.isVisible() };
+    const { tab, page } = this.#around;
+    return { type: "hello", tab, page, ticket: this.#ticket, visible: this.#around.isVisible() };
   }
 
   #received(message: FromPlatform): void {
-    if (message.type === "welcome") this.#phone.connect(message.sip, this.#around.origin);
+    if (message.type === "welcome") this.#welcomed(message.sip);
     if (message.type === "engine" && message.ready) this.#phone.registerAgain();
     if (ticketIsSpent(message)) this.#forgetTicket();
     this.#happen({ is: "message", message, now: Date.now() });
     if (message.type === "elsewhere" && this.#takeOverWanted) this.#sendTakeOver();
+  }
+
+  /** Every welcome wants its own `ready`; the account may be new, for an engine that started again knows none. */
+  #welcomed(sip: SipAccount | null): void {
+    this.#readySent = false;
+    if (sip !== null) this.#phone.connect(sip, this.#around.origin);
   }
 
   /** The click has become a call, was refused or went to another tab: a reload must not bring it up again. */

@@ -142,8 +142,12 @@ function withCall(view: View, call: Call): View {
   };
 }
 
+const TOO_LATE: ReadonlySet<string> = new Set(["not_found", "not_possible_now"]);
+
 function refused(view: View, message: Extract<FromPlatform, { type: "refused" }>): View {
   const { code, title, detail, remedy } = message;
+  // A hang-up that came after the end: what was wanted has happened.
+  if (TOO_LATE.has(code) && view.launch === null && !isLive(message.call)) return { ...view, hangingUp: false };
   const told = message.call === null ? view : withCall(view, message.call);
   return { ...told, launch: null, hangingUp: false, refusal: { code, title, detail, remedy } };
 }

@@ -2,7 +2,7 @@
 import { groupDigits } from "../../shared/numbers";
 import { spokenDuration } from "../../shared/time";
 import type { Call, Launch } from "./protocol";
-import { isLive, isReady, type MicrophoneTrouble, screenOf, type View } from "./view";
+import { isLive, isReady, type MicrophoneTrouble, microphoneTrouble, screenOf, type View } from "./view";
 
 export interface Advice {
   readonly title: string;
@@ -32,11 +32,11 @@ export function statusLine(view: View): string {
     case "starting":
       return startingLine(view);
     case "idle":
-      return "Ready";
+      return idleLine(view);
     case "refused":
       return view.refusal?.title ?? "";
     case "microphone":
-      return "Your microphone is needed";
+      return microphoneTitle(view);
     case "elsewhere":
       return "Your softphone is open in another tab";
     case "replaced":
@@ -64,6 +64,16 @@ function callLine(call: Call, hangingUp: boolean): string {
   }
 }
 
+function idleLine(view: View): string {
+  if (view.link === "lost") return "Not connected";
+  return view.engineReady ? "Ready" : "Waiting for the telephone system";
+}
+
+function microphoneTitle(view: View): string {
+  const trouble = microphoneTrouble(view);
+  return trouble === null ? "" : MICROPHONE[trouble].title;
+}
+
 function startingLine(view: View): string {
   if (view.microphone === "asking") return "Allow the microphone";
   if (view.launch !== null && isReady(view)) return `Calling ${numberOf(view.launch)}`;
@@ -75,6 +85,7 @@ export function hintLine(view: View): string {
   if (view.microphone === "asking") return "Your browser asks for it at the top of this window.";
   if (screenOf(view) !== "starting") return "";
   if (view.link === "lost") return "The platform cannot be reached at the moment. Trying again…";
+  if (!view.engineReady) return "Your phone starts as soon as the telephone system is back.";
   if (view.line === "lost") return "The phone line cannot be reached at the moment. Trying again…";
   return "This takes a moment. There is nothing to click.";
 }

@@ -21,8 +21,8 @@ export function App({ crm }: { crm: Crm }) {
       <div role="alert">
         {!crm.reachable.value && (
           <p class="banner" data-testid="unreachable">
-            The demo's server does not answer. Start it again with <code>make demo</code>; this page comes back by
-            itself.
+            The demo's server is not ready. If it was stopped, start it with <code>make demo</code>; this page comes
+            back by itself.
           </p>
         )}
       </div>

@@ -4,7 +4,7 @@ import type { Config } from "../api";
 import type { Crm, ServerRings } from "../crm";
 
 export function Settings({ crm, config }: { crm: Crm; config: Config }) {
-  const phone = crm.agent.value?.agent_number ?? null;
+  const phone = crm.agent.value?.agent_number || null;
   return (
     <section class="settings" aria-label="Who calls, and how">
       <label>

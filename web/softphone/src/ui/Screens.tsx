@@ -42,11 +42,12 @@ export function Starting({ view }: Props) {
   );
 }
 
-export function Idle({ devices, softphone }: Props) {
+export function Idle({ view, devices, softphone }: Props) {
+  const waiting = view.link !== "open" || !view.engineReady;
   return (
     <Notice
-      icon={<Check />}
-      tone="good"
+      icon={waiting ? <Handset /> : <Check />}
+      tone={waiting ? "calm" : "good"}
       text="Click Dial in your CRM: the call starts here by itself. Leave this tab open."
     >
       <MicrophonePicker devices={devices} onChoose={(device) => softphone.chooseMicrophone(device)} />
@@ -81,12 +82,13 @@ export function Refused({ view, softphone }: Props) {
   const { refusal } = view;
   if (refusal === null) return null;
   return (
-    <Notice icon={<Warning />} tone="bad" text={refusal.detail}>
+    <Notice icon={<Warning />} tone="bad" {...(refusal.detail === refusal.title ? {} : { text: refusal.detail })}>
       <p class="remedy" data-testid="refusal-remedy">
         {refusal.remedy}
       </p>
       <p class="small">
-        Nobody was called. Code for your administrator: <code data-testid="refusal-code">{refusal.code}</code>
+        {refusal.code === "launch_spent" ? "Nobody was called again." : "Nobody was called."} Code for your
+        administrator: <code data-testid="refusal-code">{refusal.code}</code>
       </p>
       <button type="button" class="button" data-testid="refusal-ok" onClick={() => softphone.dismissRefusal()}>
         OK
@@ -101,7 +103,6 @@ export function MicrophoneTroubled({ view, softphone }: Props) {
   const advice = microphoneAdvice(trouble);
   return (
     <Notice icon={trouble === "insecure" ? <Lock /> : <MicOff />} tone="bad" text={advice.text}>
-      <h2>{advice.title}</h2>
       <ol class="steps" data-testid="microphone-steps">
         {advice.steps.map((step) => (
           <li key={step}>{step}</li>
