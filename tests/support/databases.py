@@ -25,7 +25,15 @@ import pytest
 from intellicall.storage.database import Database
 from intellicall.storage.schema import metadata
 
-_ROOMS_WITH_TABLES = ("accounts.tables", "accounts.store", "calls.journal", "calls.store", "recordings.store", "callbacks.store")
+_ROOMS_WITH_TABLES = (
+    "accounts.tables",
+    "accounts.store",
+    "calls.journal",
+    "calls.store",
+    "recordings.store",
+    "callbacks.store",
+    "softphone.store",
+)
 _NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
 _START_LIMIT_S = 30.0

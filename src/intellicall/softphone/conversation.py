@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import structlog
@@ -145,40 +145,46 @@ class Conversation:
 
     async def _handle(self, tab: Tab, message: Mapping[str, Any]) -> None:
         """Do what the page asks. Messages that we do not know are from a newer page and are passed over."""
+        await self._answer(tab, self._act(tab, message))
+
+    async def _answer(self, tab: Tab, work: Awaitable[None]) -> None:
+        """Do it, and tell the page when it is refused."""
         try:
-            match message.get("type"):
-                case "ready":
-                    self.sessions.page_is_ready(tab)
-                case "dial":
-                    await self._dial(tab, _member(message, "ticket", _TICKET))
-                case "hang_up":
-                    await self._hang_up(tab, message.get("call_id"))
-                case "take_over":
-                    await self._take_over(tab)
-                case "ping":
-                    tab.send({"type": "pong"})
-                    await self._check_owner(tab)
-                case "trouble":
-                    code = message.get("code")
-                    self.sessions.page_in_trouble(tab, code if isinstance(code, str) and code in _TROUBLES else "unknown")
+            await work
         except Refused as refused:
             self._refuse(tab, refused)
         except StorageUnavailable:
             self._refuse(tab, Refused(Code.STORAGE_UNAVAILABLE))
 
-    async def _dial(self, tab: Tab, ticket: str) -> None:
+    async def _act(self, tab: Tab, message: Mapping[str, Any]) -> None:
+        match message.get("type"):
+            case "ready":
+                self.sessions.page_is_ready(tab)
+            case "dial":
+                self._dial(tab, _member(message, "ticket", _TICKET))
+            case "hang_up":
+                await self._hang_up(tab, message.get("call_id"))
+            case "take_over":
+                await self._take_over(tab)
+            case "ping":
+                if await self._check_owner(tab):
+                    tab.send({"type": "pong"})
+            case "trouble":
+                code = message.get("code")
+                self.sessions.page_in_trouble(tab, code if isinstance(code, str) and code in _TROUBLES else "unknown")
+
+    def _dial(self, tab: Tab, ticket: str) -> None:
         """Turn a click into a call: only in the agent's softphone, only when it is ready, once."""
         session = self.sessions.session_of(tab)
         if session is None or not self.sessions.is_ready(session):
             raise Refused(Code.AGENT_OFFLINE)
         self.sessions.acknowledge(tab, ticket)
-        if await self._check_owner(tab):
-            # A tab that goes away must not cut the way from click to call in two.
-            work = asyncio.ensure_future(self._spend(tab, session, ticket))
-            work.add_done_callback(lambda done: done.cancelled() or done.exception())
-            await asyncio.shield(work)
+        # A task of its own: that the tab goes away is seen meanwhile, and does not cut the way from click to call in two.
+        self.sessions.start(self._answer(tab, self._spend(tab, session, ticket)))
 
     async def _spend(self, tab: Tab, session: Session, ticket: str) -> None:
+        if not await self._check_owner(tab):
+            return
         now, agent_id = self.clock.now(), session.agent_id
         launch = await self.database.write(lambda connection: store.spend(connection, ticket, agent_id, now))
         log.info("launch_spent", launch_id=launch.id, session_id=session.session_id)

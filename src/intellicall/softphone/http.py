@@ -201,12 +201,12 @@ class _Launcher:
         return response
 
     async def _check(self, request: Request, link: Link, now: datetime) -> tuple[Agent, Launch | None]:
-        address = str(client_address(request.scope, self.softphone.proxies))
-        self._wrong_keys.check(address, self.softphone.clock.monotonic())
+        """Wrong keys of one address are limited; a right one passes always, for a whole office shares an address."""
         try:
             return await self.softphone.database.read(lambda connection: checked(connection, link, now))
         except Refused as refused:
             if refused.code in (Code.INVALID_KEY, Code.WRONG_KEY_KIND):
+                address = str(client_address(request.scope, self.softphone.proxies))
                 self._wrong_keys.count(address, self.softphone.clock.monotonic())
             raise
 

@@ -157,7 +157,7 @@ class SoftphoneSessions:
                 session.tab = None
                 session.page_ready = False
                 log.info("softphone_disconnected", session_id=session.session_id)
-                self._start(self._wait_for_return(agent, session))
+                self.start(self._wait_for_return(agent, session))
 
     def session_of(self, tab: Tab) -> Session | None:
         """Return the session whose softphone this tab is."""
@@ -199,7 +199,7 @@ class SoftphoneSessions:
     def engine_changed(self, ready: bool) -> None:  # noqa: FBT001 - the one fact of this event
         """The engine went away or came back; after a restart it knows no softphone any more. Called within the event loop."""
         if ready:
-            self._start(self._reopen())
+            self.start(self._reopen())
             return
         for session in self._sessions.values():
             session.registered = False
@@ -284,7 +284,7 @@ class SoftphoneSessions:
         if click is not None and session.tab is not None:
             session.click = click
             session.tab.send({"type": "launch", **click.view()})
-            self._start(self._expect_dial(agent, session, tab, click))
+            self.start(self._expect_dial(agent, session, tab, click))
 
     async def _expect_dial(self, agent: _Agent, session: Session, tab: Tab, click: Click) -> None:
         """A softphone that does not dial the click that it was handed is frozen or stuck: the new tab takes its place."""
@@ -336,7 +336,8 @@ class SoftphoneSessions:
             "engine_ready": self.engine.ready,
         }
 
-    def _start(self, work: Awaitable[None]) -> None:
+    def start(self, work: Awaitable[None]) -> None:
+        """Do this in the background, until `stop`."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)

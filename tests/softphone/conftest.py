@@ -1,0 +1,28 @@
+"""The softphone's room as a fixture."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.softphone.room import Room, open_room
+
+from intellicall.storage.database import Database
+
+
+@pytest.fixture
+async def room(sqlite_database: Database, built_pages: Path) -> AsyncIterator[Room]:
+    async with open_room(sqlite_database, built_pages, hello_s=0.3) as opened:
+        yield opened
+
+
+@pytest.fixture
+def built_pages(tmp_path: Path) -> Path:
+    """A folder as the page build leaves it."""
+    folder = tmp_path / "pages"
+    (folder / "softphone" / "assets").mkdir(parents=True)
+    (folder / "assets").mkdir()
+    (folder / "softphone" / "index.html").write_text("<!doctype html><title>Softphone</title>")
+    (folder / "softphone" / "assets" / "main-4f2a9c1b.js").write_text("console.log('softphone');" * 100)
+    (folder / "assets" / "plain.css").write_text("body { color: black }")
+    (tmp_path / "secret.txt").write_text("secret")
+    return folder
