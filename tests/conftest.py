@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from tests.support.databases import database, database_url, postgres_server, sqlite_database
+from tests.support.demo import demo
 from tests.support.ports import find_free_port
 
 from intellicall.telephony.asterisk.install import EngineInstall, fetch_sipp, find_or_fetch
 from intellicall.telephony.testnet.network import TestNetwork
 
-__all__ = ["database", "database_url", "postgres_server", "sqlite_database"]
+__all__ = ["database", "database_url", "demo", "postgres_server", "sqlite_database"]
 
 
 def _say_nothing(what: str, share: float | None) -> None:

@@ -58,7 +58,7 @@ class Uas:
         """Return the scenario's XML; a tone's file is written into `folder`."""
         steps = [_INVITE_RECEIVED]
         if self.silent:
-            return _HEAD.format(name="uas") + _INVITE_RECEIVED + _TAIL
+            return _HEAD.format(name="uas") + _INVITE_RECEIVED + _noted() + _TAIL
         port = str(self.media_port) if self.media_port else "[rtpstream_audio_port]" if self.tone else "[auto_media_port]"
         for code in self.provisional:
             steps.append(_response(code, port if code == 183 else None))
@@ -73,8 +73,8 @@ class Uas:
         elif self.final >= 300:
             steps += [_response(self.final, None, contact=self.contact, of_invite=True), _ACK_RECEIVED]
         else:
-            steps += [_response(200, port, of_invite=True), _ACK_RECEIVED, *self._talk(folder)]
-        return _HEAD.format(name="uas") + "".join(steps) + _TAIL
+            steps += [_response(200, port, of_invite=True), _ACK_NOTED, *self._talk(folder), _noted("called")]
+        return _HEAD.format(name="uas") + "".join(steps) + _noted() + _TAIL
 
     def _talk(self, folder: Path) -> list[str]:
         steps: list[str] = []
@@ -94,9 +94,9 @@ _INVITE_RECEIVED = """\
 <ereg regexp=".*" search_in="hdr" header="From:" assign_to="caller"/>
 <ereg regexp="sip:[^&gt;]*" search_in="hdr" header="Contact:" assign_to="remote"/>
 </action></recv>
-<Reference variables="cseq,via,remote,caller,called"/>
 """
-_ACK_RECEIVED = """\
+_ACK_RECEIVED = '<recv request="ACK"/>\n'
+_ACK_NOTED = """\
 <recv request="ACK"><action><ereg regexp=".*" search_in="hdr" header="To:" assign_to="called"/></action></recv>
 """
 _BYE_OF_CALLED = _message(
@@ -104,6 +104,11 @@ _BYE_OF_CALLED = _message(
     "From:[$called]\nTo:[$caller]\n[last_Call-ID:]\nCSeq: 7 BYE\nContent-Length: 0\n",
     ' retrans="500"',
 )
+
+
+def _noted(*more: str) -> str:
+    """Tell SIPp that variables are meant even where a scenario does not use them; it refuses unused ones."""
+    return f'<Reference variables="{",".join(("cseq", "via", "caller", "remote", *more))}"/>\n'
 
 
 def _response(code: int, port: str | None, *, contact: str | None = None, of_invite: bool = False, in_dialog: bool = False) -> str:

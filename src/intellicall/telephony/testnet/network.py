@@ -35,6 +35,11 @@ class TestNetwork:
         self.engine = EngineProcess(install, self._dirs)
 
     @property
+    def state_dir(self) -> Path:
+        """Where everything of the network is written."""
+        return self._dirs.state
+
+    @property
     def trunk(self) -> Trunk:
         """The trunk that leads to the test network. Raises RuntimeError before `start`."""
         if self._port is None:
