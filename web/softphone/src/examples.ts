@@ -42,7 +42,7 @@ export const WELCOME = {
 } as const satisfies FromPlatform;
 
 /** The view after these messages and happenings, one after the other. */
-export function after(...steps: readonly (FromPlatform | Happening)[]): View {
+export function viewAfter(...steps: readonly (FromPlatform | Happening)[]): View {
   return steps.reduce<View>(
     (view, step) => reduce(view, "is" in step ? step : { is: "message", message: step, now: NOW }),
     FIRST_VIEW,

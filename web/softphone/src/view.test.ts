@@ -27,29 +27,29 @@ const REFUSED: FromPlatform = {
 
 describe("which screen", () => {
   it("starts by starting, and is idle once microphone and line are there", () => {
-    expect(screenOf(after())).toBe("starting");
-    expect(screenOf(after(LINK_OPEN, WELCOME, MICROPHONE_READY))).toBe("starting");
-    expect(screenOf(after(...READY))).toBe("idle");
+    expect(screenOf(viewAfter())).toBe("starting");
+    expect(screenOf(viewAfter(LINK_OPEN, WELCOME, MICROPHONE_READY))).toBe("starting");
+    expect(screenOf(viewAfter(...READY))).toBe("idle");
   });
 
   it("shows a launch until it is a call, the call until it has ended, then its end", () => {
-    expect(screenOf(after(...READY, { type: "launch", ...LAUNCH }))).toBe("starting");
-    expect(screenOf(after(...READY, { type: "call", call: RINGING }))).toBe("call");
-    expect(screenOf(after(...READY, { type: "call", call: RINGING }, { type: "call", call: ENDED }))).toBe("ended");
+    expect(screenOf(viewAfter(...READY, { type: "launch", ...LAUNCH }))).toBe("starting");
+    expect(screenOf(viewAfter(...READY, { type: "call", call: RINGING }))).toBe("call");
+    expect(screenOf(viewAfter(...READY, { type: "call", call: RINGING }, { type: "call", call: ENDED }))).toBe("ended");
   });
 
   it.each(["denied", "missing", "busy", "insecure"] as const)(
     "explains a %s microphone, but never over a living call",
     (state) => {
-      expect(screenOf(after(...READY, { is: "microphone", state }))).toBe("microphone");
-      expect(screenOf(after(...READY, { type: "call", call: TALKING }, { is: "microphone", state }))).toBe("call");
+      expect(screenOf(viewAfter(...READY, { is: "microphone", state }))).toBe("microphone");
+      expect(screenOf(viewAfter(...READY, { type: "call", call: TALKING }, { is: "microphone", state }))).toBe("call");
     },
   );
 
   it("gives the whole page to another tab's call", () => {
-    expect(screenOf(after(LINK_OPEN, { type: "elsewhere", launch: LAUNCH, call: TALKING }))).toBe("elsewhere");
-    expect(screenOf(after(...READY, { type: "replaced" }))).toBe("replaced");
-    expect(screenOf(after(...READY, { is: "closed_for_good", place: "signed_out" }))).toBe("signed_out");
+    expect(screenOf(viewAfter(LINK_OPEN, { type: "elsewhere", launch: LAUNCH, call: TALKING }))).toBe("elsewhere");
+    expect(screenOf(viewAfter(...READY, { type: "replaced" }))).toBe("replaced");
+    expect(screenOf(viewAfter(...READY, { is: "closed_for_good", place: "signed_out" }))).toBe("signed_out");
   });
 });
 
@@ -57,11 +57,11 @@ describe("turning a click into a call", () => {
   const launched = { ...WELCOME, launch: LAUNCH };
 
   it("waits for the microphone, the line and the connection", () => {
-    expect(launchToDial(after(LINK_OPEN, launched))).toBeNull();
-    expect(launchToDial(after(LINK_OPEN, launched, MICROPHONE_READY))).toBeNull();
-    expect(launchToDial(after(LINK_OPEN, launched, MICROPHONE_READY, REGISTERED))).toEqual(LAUNCH);
+    expect(launchToDial(viewAfter(LINK_OPEN, launched))).toBeNull();
+    expect(launchToDial(viewAfter(LINK_OPEN, launched, MICROPHONE_READY))).toBeNull();
+    expect(launchToDial(viewAfter(LINK_OPEN, launched, MICROPHONE_READY, REGISTERED))).toEqual(LAUNCH);
     expect(
-      launchToDial(after(LINK_OPEN, launched, MICROPHONE_READY, REGISTERED, { is: "link", state: "lost" })),
+      launchToDial(viewAfter(LINK_OPEN, launched, MICROPHONE_READY, REGISTERED, { is: "link", state: "lost" })),
     ).toBeNull();
   });
 
@@ -73,14 +73,14 @@ describe("turning a click into a call", () => {
       REGISTERED,
       { is: "dial_sent", ticket: LAUNCH.ticket },
     ] as const;
-    expect(launchToDial(after(...dialed))).toBeNull();
-    expect(launchToDial(after(...dialed, launched))).toBeNull();
+    expect(launchToDial(viewAfter(...dialed))).toBeNull();
+    expect(launchToDial(viewAfter(...dialed, launched))).toBeNull();
     const next = { ...LAUNCH, ticket: "T-of-the-second-click" };
-    expect(launchToDial(after(...dialed, { type: "launch", ...next }))?.ticket).toBe(next.ticket);
+    expect(launchToDial(viewAfter(...dialed, { type: "launch", ...next }))?.ticket).toBe(next.ticket);
   });
 
   it("is over when it was refused", () => {
-    const view = after(LINK_OPEN, launched, MICROPHONE_READY, REGISTERED, REFUSED);
+    const view = viewAfter(LINK_OPEN, launched, MICROPHONE_READY, REGISTERED, REFUSED);
     expect(launchToDial(view)).toBeNull();
     expect(screenOf(view)).toBe("refused");
     expect(view.refusal?.code).toBe("call_limit_reached");
@@ -89,7 +89,7 @@ describe("turning a click into a call", () => {
 
 describe("news of calls", () => {
   it("ignores the end of an older call while another one lives", () => {
-    const view = after(
+    const view = viewAfter(
       ...READY,
       { type: "call", call: TALKING },
       { type: "call", call: { ...ENDED, call_id: "call-0" } },
@@ -98,7 +98,7 @@ describe("news of calls", () => {
   });
 
   it("shows the living call that a refusal names, with the reason beside it", () => {
-    const view = after(...READY, { ...REFUSED, code: "already_calling", call: TALKING });
+    const view = viewAfter(...READY, { ...REFUSED, code: "already_calling", call: TALKING });
     expect(screenOf(view)).toBe("call");
     expect(view.refusal?.code).toBe("already_calling");
   });
@@ -110,16 +110,16 @@ describe("news of calls", () => {
       { is: "mute_pressed" },
       { is: "hang_up_pressed" },
     ] as const;
-    expect(after(...first)).toMatchObject({ muted: true, hangingUp: true });
+    expect(viewAfter(...first)).toMatchObject({ muted: true, hangingUp: true });
     const next = { ...RINGING, call_id: "call-2" };
-    expect(after(...first, { type: "call", call: ENDED }, { type: "call", call: next })).toMatchObject({
+    expect(viewAfter(...first, { type: "call", call: ENDED }, { type: "call", call: next })).toMatchObject({
       muted: false,
       hangingUp: false,
     });
   });
 
   it("keeps mute and hang-up while the same call goes on", () => {
-    const view = after(
+    const view = viewAfter(
       ...READY,
       { type: "call", call: RINGING },
       { is: "mute_pressed" },
@@ -129,23 +129,23 @@ describe("news of calls", () => {
   });
 
   it("forgets a living call that the platform does not know any more", () => {
-    expect(after(...READY, { type: "call", call: TALKING }, WELCOME).call).toBeNull();
-    expect(after(...READY, { type: "call", call: ENDED }, WELCOME).call).toEqual(ENDED);
+    expect(viewAfter(...READY, { type: "call", call: TALKING }, WELCOME).call).toBeNull();
+    expect(viewAfter(...READY, { type: "call", call: ENDED }, WELCOME).call).toEqual(ENDED);
   });
 
   it("takes a hang-up that came too late for granted", () => {
     const late = { ...REFUSED, code: "not_possible_now" };
-    const view = after(...READY, { type: "call", call: ENDED }, late);
+    const view = viewAfter(...READY, { type: "call", call: ENDED }, late);
     expect(view.refusal).toBeNull();
     expect(screenOf(view)).toBe("ended");
   });
 
   it("lets nobody mute or hang up where no call is", () => {
-    expect(after(...READY, { is: "mute_pressed" }, { is: "hang_up_pressed" })).toMatchObject({
+    expect(viewAfter(...READY, { is: "mute_pressed" }, { is: "hang_up_pressed" })).toMatchObject({
       muted: false,
       hangingUp: false,
     });
-    expect(after(...READY, { type: "call", call: { ...ENDED, end: BUSY_END } }, { is: "mute_pressed" }).muted).toBe(
+    expect(viewAfter(...READY, { type: "call", call: { ...ENDED, end: BUSY_END } }, { is: "mute_pressed" }).muted).toBe(
       false,
     );
   });
@@ -155,20 +155,20 @@ describe("the timer", () => {
   const answeredAfter5s = { type: "call", call: TALKING } as const;
 
   it("runs from the answer", () => {
-    expect(talkSeconds(after(...READY, { type: "call", call: RINGING }), NOW)).toBeNull();
-    expect(talkSeconds(after(...READY, answeredAfter5s), NOW + 47_000)).toBe(42);
-    expect(talkSeconds(after(...READY, answeredAfter5s), NOW)).toBe(0);
+    expect(talkSeconds(viewAfter(...READY, { type: "call", call: RINGING }), NOW)).toBeNull();
+    expect(talkSeconds(viewAfter(...READY, answeredAfter5s), NOW + 47_000)).toBe(42);
+    expect(talkSeconds(viewAfter(...READY, answeredAfter5s), NOW)).toBe(0);
   });
 
   it("is right on a computer whose clock is a day off", () => {
     const dayAhead = { ...WELCOME, server_time: new Date(NOW - 86_400_000).toISOString() };
     const call = { ...TALKING, answered_at: new Date(NOW - 86_400_000 + 5000).toISOString() };
-    expect(talkSeconds(after(LINK_OPEN, dayAhead, { type: "call", call }), NOW + 47_000)).toBe(42);
+    expect(talkSeconds(viewAfter(LINK_OPEN, dayAhead, { type: "call", call }), NOW + 47_000)).toBe(42);
   });
 });
 
 it("is ready only as the agent's own softphone", () => {
-  expect(isReady(after(...READY))).toBe(true);
-  expect(isReady(after(...READY, { type: "replaced" }))).toBe(false);
-  expect(isReady(after(...READY, { is: "line", state: "lost" }))).toBe(false);
+  expect(isReady(viewAfter(...READY))).toBe(true);
+  expect(isReady(viewAfter(...READY, { type: "replaced" }))).toBe(false);
+  expect(isReady(viewAfter(...READY, { is: "line", state: "lost" }))).toBe(false);
 });
