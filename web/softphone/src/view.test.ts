@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import {
-  after,
   BUSY_END,
   ENDED,
   LAUNCH,
@@ -11,6 +10,7 @@ import {
   REGISTERED,
   RINGING,
   TALKING,
+  viewAfter,
   WELCOME,
 } from "./examples";
 import type { FromPlatform } from "./protocol";
