@@ -1,0 +1,298 @@
+"""A whole demo for tests: `intellicall demo` as a newcomer starts it, on free ports, in a state folder of its own.
+
+One runs for the session (fixture `demo`). When it ends, by Ctrl-C, nothing of it may be left: no process, no demo.json, and no
+personal data or secret in any log.
+"""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import pytest_asyncio
+from tests.support.ports import find_free_port
+
+from intellicall.telephony.asterisk.install import EngineInstall
+from intellicall.telephony.asterisk.process import EngineDirs, EngineProcess
+
+START_LIMIT_S = 60.0
+STOP_LIMIT_S = 25.0
+LOOK_EVERY_S = 0.05
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass
+class Demo:
+    """A running demo. `facts` is its demo.json."""
+
+    state: Path
+    install: EngineInstall
+    process: subprocess.Popen[bytes]
+    http: aiohttp.ClientSession
+    facts: Json = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
+    """What was made or used by the tests and must be in no log: keys, tokens, numbers."""
+
+    # -- what demo.json says
+
+    def reread(self) -> None:
+        """Take up demo.json again: a restarted platform is another process."""
+        self.facts = json.loads((self.state / "demo.json").read_text())
+
+    @property
+    def base_url(self) -> str:
+        return str(self.facts["base_url"])
+
+    @property
+    def crm_url(self) -> str:
+        return str(self.facts["crm_url"])
+
+    @property
+    def caller_id(self) -> str:
+        return str(self.facts["caller_ids"][0])
+
+    def number(self, name: str) -> str:
+        return str(self.facts["test_numbers"][name])
+
+    # -- the server-to-server API
+
+    async def request(self, method: str, path: str, body: object = None, key: str | None = None) -> tuple[int, Json]:
+        """Send one API request with the server key, or another one; return status and JSON."""
+        headers = {"Authorization": f"Bearer {key or self.facts['server_key']}"}
+        async with self.http.request(method, self.base_url + path, json=body, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def start_call(self, customer: str, *, key: str | None = None, **members: str) -> Json:
+        """`POST /calls` to a number of the test network, by its name; raises AssertionError unless it is dialed."""
+        order = {"from_number": self.caller_id, "to_number": self.number(customer), **members}
+        if "crm_username" not in order:
+            order.setdefault("agent_number", self.number("tone_440"))
+        status, call = await self.request("POST", "/calls", order, key)
+        assert status == 201, call
+        return call
+
+    async def call(self, call_id: str, key: str | None = None) -> Json:
+        """`GET /calls/{call_id}`."""
+        status, call = await self.request("GET", f"/calls/{call_id}", key=key)
+        assert status == 200, call
+        return call
+
+    async def hang_up(self, call_id: str, key: str | None = None) -> None:
+        """`POST /calls/{call_id}/hangup`."""
+        status, answer = await self.request("POST", f"/calls/{call_id}/hangup", key=key)
+        assert status == 200, answer
+
+    async def until_state(self, call_id: str, *states: str, key: str | None = None, patience_s: float = 15.0) -> Json:
+        """Return the call once it is in one of these states."""
+
+        async def there() -> Json | None:
+            call = await self.call(call_id, key)
+            return call if call["state"] in states else None
+
+        return await until(there, patience_s)
+
+    # -- what the demo CRM received
+
+    async def received(self, call_id: str) -> list[Json]:
+        """Return what the demo CRM received of this call, oldest first."""
+        async with self.http.get(self.facts["callbacks_received_url"]) as answer:
+            everything: list[Json] = await answer.json()
+        return [entry for entry in reversed(everything) if entry["body"]["call_id"] == call_id]
+
+    async def result(self, call_id: str, patience_s: float = 15.0) -> Json:
+        """Return the call's result once it was pushed."""
+
+        async def there() -> Json | None:
+            entries = await self.received(call_id)
+            return entries[0]["body"] if entries else None
+
+        return await until(there, patience_s)
+
+    # -- the operator's side
+
+    async def cli(self, *arguments: str) -> Any:
+        """Run one command of `intellicall` on this state folder with `--json` and return what it says."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "intellicall", *arguments, "--json"),
+            env={**os.environ, "INTELLICALL_STATE_DIR": str(self.state)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate()
+        assert process.returncode == 0, (arguments, output, errors)
+        return json.loads(output)
+
+    async def account(self, name: str, *options: str, caller_id: str) -> str:
+        """Make a further sandbox account with a caller ID of its own; return its server key."""
+        await self.cli("account", "create", name, "--sandbox", "--region", "US", "--concurrent-calls", "100", *options)
+        await self.cli("number", "assign", name, caller_id)
+        key = str((await self.cli("key", "create", name, "--kind", "server"))["key"])
+        self.secrets |= {key, caller_id}
+        return key
+
+    # -- witnesses
+
+    def sql(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Read from the embedded database, which only the platform writes."""
+        with closing(sqlite3.connect(f"file:{self.state / 'intellicall.db'}?mode=ro", uri=True, timeout=10)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def calls(self, uuid: str | None = None) -> int:
+        """Count the calls that were ever made, or those with this uuid."""
+        if uuid is None:
+            return int(self.sql("SELECT count(*) FROM calls")[0][0])
+        return int(self.sql("SELECT count(*) FROM calls WHERE uuid = ?", uuid)[0][0])
+
+    async def phones_rung(self) -> int:
+        """Count the calls that ever arrived at the test network: what was really dialed, whoever ordered it."""
+        text = await self.carrier().console("core show channels count")
+        found = re.search(r"(\d+) calls? processed", text)
+        assert found, text
+        return int(found[1])
+
+    def carrier(self) -> EngineProcess:
+        """Return the console of the test network's engine."""
+        return EngineProcess(self.install, EngineDirs.below(self.state / "testnet"))
+
+    def processes(self) -> list[int]:
+        """Return the processes that belong to this demo, by their command line or environment."""
+        return list(_processes_of(self.state))
+
+    # -- the end
+
+    async def interrupt(self) -> None:
+        """Press Ctrl-C, wait for the end, and assert that it was clean."""
+        before = set(self.processes())
+        assert before, "the demo has no processes?"
+        os.killpg(self.process.pid, signal.SIGINT)
+        code = await asyncio.to_thread(self.process.wait, STOP_LIMIT_S)
+        assert code == 0, f"the demo ended with {code}: {self.output()}"
+        assert not self.processes(), "processes are left"
+        assert not (self.state / "demo.json").exists(), "demo.json is left"
+
+    def kill(self) -> None:
+        """End whatever is left, so that a failed test leaves no process behind."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.process.wait()
+
+    def output(self) -> str:
+        return (self.state.parent / f"{self.state.name}.out").read_text(errors="replace")[-3000:]
+
+    def told_in_logs(self) -> list[str]:
+        """Return where a log says a phone number, a key, a token or a recording's name: the file and the kind."""
+        return [
+            f"{file.relative_to(self.state)}: {kind} …{text[-4:]}"
+            for file in self.logs()
+            for content in (file.read_text(errors="replace"),)
+            for kind, text in self._private()
+            if text in content
+        ]
+
+    def logs(self) -> list[Path]:
+        """Return every log file: the platform's and both engines'."""
+        folders = (Path(self.facts["log_dir"]), self.state / "engine" / "log", self.state / "testnet" / "log")
+        return [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+
+    def _private(self) -> Iterator[tuple[str, str]]:
+        numbers = [*self.facts["test_numbers"].values(), *self.facts["caller_ids"]]
+        for number in numbers:
+            yield "phone number", number.removeprefix("+1")
+        kept = json.loads((self.state / "demo-secrets.json").read_text())
+        yield from kept.items()
+        for secret in self.secrets:
+            yield "secret of a test", secret.removeprefix("+1")
+        yield "ticket", "ticket="
+        yield "key in a link", "api_key="
+        for (link,) in self.sql("SELECT recording_url FROM calls WHERE recording_url IS NOT NULL"):
+            yield "recording", Path(link).stem
+
+
+async def until(look: Callable[[], Awaitable[T | None]], patience_s: float = 15.0) -> T:
+    """Return what `look` finds, once it finds something: other processes bring it about and send no event."""
+    async with asyncio.timeout(patience_s):
+        while True:
+            if (found := await look()) is not None:
+                return found
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _processes_of(state: Path) -> Iterator[int]:
+    mark = os.fsencode(state)
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            told = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            zombie = (folder / "stat").read_text().rpartition(") ")[2].startswith("Z")
+        except OSError:
+            continue
+        if not zombie and (mark + b"/" in told or mark + b"\0" in told):
+            yield int(folder.name)
+
+
+def starting(state: Path) -> subprocess.Popen[bytes]:
+    """Start `intellicall demo`, as the foreground job of a terminal would be."""
+    state.mkdir(mode=0o700)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("INTELLICALL_")}
+    with (state.parent / f"{state.name}.out").open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "intellicall", "demo"],
+            env={**clean, "INTELLICALL_STATE_DIR": str(state), "INTELLICALL_PORT": str(find_free_port())},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+@asynccontextmanager
+async def running_demo(state: Path, install: EngineInstall) -> AsyncIterator[Demo]:
+    """Run a demo; whatever happens, no process is left behind."""
+    process = starting(state)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        demo = Demo(state, install, process, http)
+        try:
+            await until(lambda: _ready(demo), START_LIMIT_S)
+            demo.reread()
+            yield demo
+        finally:
+            demo.kill()
+
+
+async def _ready(demo: Demo) -> bool | None:
+    assert demo.process.poll() is None, f"the demo ended: {demo.output()}"
+    return True if (demo.state / "demo.json").exists() else None
+
+
+def at(iso: str) -> datetime:
+    """Read a time of the contract: `2026-07-03T10:00:00Z`."""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", iso), iso
+    return datetime.fromisoformat(iso)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def demo(engine_install: EngineInstall, short_tmp: Path) -> AsyncIterator[Demo]:
+    """The session's demo. It ends by Ctrl-C, and its end is checked, too."""
+    async with running_demo(short_tmp / "demo", engine_install) as running:
+        yield running
+        told = running.told_in_logs()
+        await running.interrupt()
+        assert not told, told
