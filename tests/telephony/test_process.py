@@ -56,7 +56,8 @@ def read(path: str) -> str:
 
 
 def run(*argv: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
 
 
 def is_alive(pid: int) -> bool:
@@ -170,24 +171,36 @@ async def test_a_lost_stamp_is_made_good_by_asking_who_listens(new_engine: NewEn
     assert await second.start() == EngineStart(pid, adopted=True)
 
 
-@pytest.mark.parametrize("forged_start", [True, False])
-async def test_a_recycled_process_id_is_never_taken_for_the_engine(
-    new_engine: NewEngine, dirs: EngineDirs, forged_start: bool
-) -> None:
-    with run("/bin/sleep", "60") as stranger:
-        stat = read(f"/proc/{stranger.pid}/stat")
-        if not forged_start:
-            fields = stat.split()
+@pytest.mark.parametrize("differs", ["command", "start", "boot"])
+async def test_a_recycled_process_id_is_never_taken_for_the_engine(new_engine: NewEngine, dirs: EngineDirs, differs: str) -> None:
+    words = ["-C", "another.conf"] if differs == "command" else ["-C", str(dirs.configuration)]
+    with run("/bin/sh", "-c", "echo up; sleep 60; exit", "sh", *words) as stranger:
+        assert stranger.stdout is not None
+        stranger.stdout.readline()
+        fields = read(f"/proc/{stranger.pid}/stat").split()
+        if differs == "start":
             fields[21] = str(int(fields[21]) - 1)
-            stat = " ".join(fields) + "\n"
-        (dirs.state / "engine.pid").write_text(stat + read("/proc/sys/kernel/random/boot_id"))
+        boot = "another-boot\n" if differs == "boot" else read("/proc/sys/kernel/random/boot_id")
+        (dirs.state / "engine.pid").write_text(" ".join(fields) + "\n" + boot)
         engine = new_engine()
         start = await engine.start()
         assert not start.adopted
-        assert start.pid != stranger.pid
         await engine.stop()
         assert stranger.poll() is None
-        stranger.kill()
+        os.killpg(stranger.pid, signal.SIGKILL)
+
+
+async def test_stopping_after_release_touches_nothing(new_engine: NewEngine) -> None:
+    first, second = new_engine(), new_engine()
+    pid = (await first.start()).pid
+    await answers(first)
+    await first.release()
+    await second.start()
+    await first.stop()
+    assert second.pid == pid
+    await answers(second)
+    await second.release()
+    assert await new_engine().start() == EngineStart(pid, adopted=True)
 
 
 async def test_two_state_folders_run_side_by_side(new_engine: NewEngine, engine_install: EngineInstall, dirs: EngineDirs) -> None:

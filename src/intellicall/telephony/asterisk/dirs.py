@@ -65,6 +65,7 @@ class EngineDirs:
             f"astdatadir => {install.data_dir}",
             f"astagidir => {self.database}",
             f"astspooldir => {self.spool}",
+            f"astcachedir => {self.spool}",
             f"astrundir => {self.run}",
             f"astlogdir => {self.log}",
             "astsbindir => /usr/sbin",

@@ -135,7 +135,7 @@ class EngineProcess:
                 log.warning("engine_killed", pid=self._pid, reason="did not stop in time")
                 self._signal(signal.SIGKILL)
                 await self._gone.wait()
-        self._stamp_file.unlink(missing_ok=True)
+            self._stamp_file.unlink(missing_ok=True)
         self._release_lock()
 
     async def release(self) -> None:
