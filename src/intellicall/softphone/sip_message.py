@@ -40,7 +40,7 @@ _WORD = r"[A-Za-z0-9\-.!%*_+`'~]{1,256}"
 _TAG = re.compile(rf";\s*tag\s*=\s*({_WORD})\s*(?=;|$)", re.ASCII | re.IGNORECASE)
 _BRANCH = re.compile(rf";\s*branch\s*=\s*({_WORD})\s*(?=[;,]|$)", re.ASCII | re.IGNORECASE)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
-_ADDRESS = re.compile(r'\s*(?:"(?:[^"\\<>]|\\[^<>])*"|[^"<>]*)<([^<>\s]+)>(.*)', re.DOTALL)
+_ADDRESS = re.compile(r'[ \t]*(?:"(?:[^"\\<>]|\\[^<>])*"[ \t]*|[^"<>]*)<([^<>\s]+)>(.*)', re.DOTALL)
 
 
 class BadSip(Exception):  # noqa: N818 - what somebody sent, not a defect
