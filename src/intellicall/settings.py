@@ -61,10 +61,6 @@ class Settings(BaseSettings):
     engine_ari_url: str = Field(default="http://127.0.0.1:8088", description="External engine: base URL of its HTTP server.")
     engine_ari_user: str = Field(default="intellicall", description="External engine: ARI user.")
     engine_ari_password: SecretStr = Field(default=SecretStr(""), description="External engine: ARI password.")
-    engine_ami_host: str = Field(default="127.0.0.1", description="External engine: AMI host.")
-    engine_ami_port: int = Field(default=5038, description="External engine: AMI port.")
-    engine_ami_user: str = Field(default="intellicall", description="External engine: AMI user.")
-    engine_ami_password: SecretStr = Field(default=SecretStr(""), description="External engine: AMI password.")
     sip_host: str = Field(
         default="127.0.0.1",
         description="Address that the embedded engine's SIP transports listen on. Loopback unless carriers are outside.",

@@ -90,9 +90,11 @@ class CallsApi:
     async def start_call(self, request: HttpRequest) -> JSONResponse:
         """Ring the agent, then the customer, and bridge the two. 201: dialing. 200: this uuid's call, made before."""
         key, address = self._key(request)
-        order = await read_model(request, CallOrder)
-        if (order.agent_number is None) == (order.crm_username is None):
-            raise Refused(Code.INVALID_FIELD, "Send exactly one of agent_number and crm_username.", field="agent_number")
+        try:
+            order = await _order(request)
+        except Refused:
+            await self._account(request)  # who has no key is told that first
+            raise
 
         def prepare(connection: Connection) -> tuple[Request, int]:
             account = accounts.authenticate_server(connection, key, address, self._clock.now())
@@ -146,6 +148,13 @@ def router(api: CallsApi) -> APIRouter:
     routes.get("/calls", response_model=CallList)(api.find_calls)
     routes.post("/calls/{call_id}/hangup", response_model=CallView)(api.hang_up)
     return routes
+
+
+async def _order(request: HttpRequest) -> CallOrder:
+    order = await read_model(request, CallOrder)
+    if (order.agent_number is None) == (order.crm_username is None):
+        raise Refused(Code.INVALID_FIELD, "Send exactly one of agent_number and crm_username.", field="agent_number")
+    return order
 
 
 def _request(connection: Connection, account: Account, order: CallOrder, sessions: SoftphoneSessions, now: datetime) -> Request:
