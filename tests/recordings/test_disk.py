@@ -131,6 +131,33 @@ def test_a_crash_at_any_point_leaves_what_the_next_seal_completes(
     assert_sealed(folder)
 
 
+def test_the_audio_is_on_disk_before_it_has_its_name_and_the_name_before_the_raw_file_goes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    for place, step in ((disk, "_copy"), (os, "fsync"), (Path, "replace"), (Path, "unlink")):
+        real: Callable[..., object] = getattr(place, step)
+
+        def noted(*args: object, step: str = step, real: Callable[..., object] = real, **more: object) -> object:
+            done.append(step)
+            return real(*args, **more)
+
+        monkeypatch.setattr(place, step, noted)
+    write_raw(folder)
+    seal_file(folder, NAME)
+    assert done == ["_copy", "fsync", "replace", "fsync", "unlink"]
+
+
+def test_a_file_that_was_complete_before_the_crash_is_not_written_again(folder: Path) -> None:
+    write_raw(folder)
+    seal_file(folder, NAME)
+    before = (folder / f"{NAME}.wav").stat()
+    write_raw(folder)  # as if the crash had come before its removal
+    assert seal_file(folder, NAME) == SEALED
+    after = (folder / f"{NAME}.wav").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 @pytest.mark.parametrize("written", [0, 10, 44, 1000])
 def test_half_a_file_that_a_crash_left_is_written_anew(folder: Path, written: int) -> None:
     write_raw(folder)

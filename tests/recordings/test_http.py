@@ -13,12 +13,14 @@ import aiohttp
 import pytest
 import pytest_asyncio
 import uvicorn
+from starlette.requests import ClientDisconnect
 from tests.callbacks.samples import AT
 from yarl import URL
 
 from intellicall.ids import new_recording_name
 from intellicall.recordings import http, store
 from intellicall.recordings.disk import DiskShelf
+from intellicall.recordings.ranges import Span
 from intellicall.settings import Settings
 from intellicall.storage.database import Database
 from intellicall.web.application import make_app
@@ -194,6 +196,26 @@ async def test_whatever_is_no_recording_looks_the_same(site: Site) -> None:
     ((status, media_type, problem_text),) = answers
     assert (status, media_type) == (404, "application/problem+json")
     assert "not_found" in problem_text
+
+
+async def test_a_client_that_left_before_the_first_byte(site: Site) -> None:
+    opened = await site.shelf.open(await site.record())
+    assert opened is not None
+
+    async def gone(_message: object) -> None:
+        raise OSError
+
+    response = http._Download(opened, Span(0, opened.size), 200, {})
+    before = _open_files(site.folder)
+    with pytest.raises(ClientDisconnect):
+        await response({"type": "http", "asgi": {"spec_version": "2.4"}}, gone, gone)
+    assert _open_files(site.folder) == before - 1
+
+
+async def test_the_link_is_the_name_with_its_suffix(site: Site) -> None:
+    link = site.link(await site.record())
+    for other in (link.removesuffix(".wav"), link.replace(".wav", ".raw"), link + ".wav", link + "/", link.replace("crm_", "")):
+        assert (await site.get(other))[0].status == 404
 
 
 async def test_the_name_in_another_case_is_another_name(site: Site) -> None:
