@@ -110,6 +110,8 @@ class Database:
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """As `write`, without an event loop: for the CLI."""
+        if not self._open:
+            raise StorageUnavailable("the database is closed")
         future: Future[Any] = Future()
         self._jobs.put(_Job(work, future))
         result: T = future.result()
