@@ -1,0 +1,34 @@
+"""What the documents tell people to type is typed here."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from intellicall.cli.main import app
+from intellicall.errors import Code
+
+DOCS = Path(__file__).parents[2] / "docs"
+NOT_HERE = ("intellicall serve", "intellicall engine stop")
+
+
+def test_every_command_of_the_operators_page_works_in_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTELLICALL_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("TOKEN", "Bearer-of-results")
+    monkeypatch.setenv("PASSWORD", "between-us")
+    blocks = re.findall(r"```\n(.*?)```", (DOCS / "operating.md").read_text(), re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("intellicall ") and not line.startswith(NOT_HERE)]
+    assert len(commands) >= 8
+    for command in commands:
+        words = shlex.split(command.replace("$TOKEN", "Bearer-of-results").replace("$PASSWORD", "between-us"))
+        outcome = CliRunner().invoke(app, words[1:])
+        assert outcome.exit_code == 0, f"{command}\n{outcome.output}"
+
+
+def test_the_walkthroughs_error_and_the_pages_codes_exist() -> None:
+    named = set(re.findall(r"`\d{3} ([a-z_]+)`", (DOCS / "walkthrough.md").read_text()))
+    assert named
+    assert named <= set(Code)
