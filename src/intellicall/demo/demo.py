@@ -20,6 +20,7 @@ from intellicall.demo.seed import AGENTS, CALLER_IDS, Secrets, seed
 from intellicall.settings import Settings
 from intellicall.storage.database import Database
 from intellicall.storage.migrate import migrate
+from intellicall.telephony.asterisk.debian_tree import InstallError
 from intellicall.telephony.testnet.numbers import NUMBERS
 
 NAMES = {"agent.017": "Asha Verma", "agent.018": "Rohan Mehta", "agent.019": "Maya Iyer"}
@@ -36,6 +37,10 @@ CUSTOMERS = {
     "hangs_up": ("Hugo Laurent", "Laurent Wines"),
     "silent": ("Sofia Bianchi", "Bianchi Ceramics"),
 }
+
+
+class DemoFailed(Exception):  # noqa: N818 - a state of the world, told in plain words
+    """The demo cannot start, and why."""
 
 
 class Ports:
@@ -96,7 +101,10 @@ class Demo:
         settings = self.settings
         for folder in (settings.data_dir, settings.log_dir):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await self._step("Telephone engine", asyncio.to_thread(find_engine, settings, self._progress))
+        try:
+            await self._step("Telephone engine", asyncio.to_thread(find_engine, settings, self._progress))
+        except InstallError as problem:
+            raise DemoFailed(str(problem)) from problem
         ports = Ports(settings.data_dir)
         port = settings.port if self.port_given else ports.choose("platform", settings.port)
         base_url = settings.public_url or f"http://localhost:{port}"
