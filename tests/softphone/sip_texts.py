@@ -4,7 +4,10 @@ from intellicall.telephony.engine import SipAccount
 
 ACCOUNT = SipAccount("s1", "sp-s1", "secret", "intellicall")
 ENGINE_VIA = "SIP/2.0/WS 127.0.0.1:8088;rport;branch=z9hG4bKPjengine1;alias"
-SDP = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n"
+SDP = (
+    "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
+    "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n"
+)
 
 
 def sip(start: str, *headers: str, body: str = "", length: int | None = None) -> str:
@@ -22,7 +25,8 @@ def register(**changes: str) -> str:
         "From": "<sip:sp-s1@intellicall>;tag=a1b2c3",
         "Call-ID": "l9h7n3vvj1kbbm1h1t2a3b",
         "CSeq": "1 REGISTER",
-        "Contact": '<sip:f0o9i8u7@k3e9d0qpsm1o.invalid;transport=ws>;+sip.ice;reg-id=1;+sip.instance="<urn:uuid:5c1c4d0c-7d8d-4a55-9f2c-2d8a1c1d0a77>";expires=300',
+        "Contact": "<sip:f0o9i8u7@k3e9d0qpsm1o.invalid;transport=ws>;+sip.ice;reg-id=1;"
+        '+sip.instance="<urn:uuid:5c1c4d0c-7d8d-4a55-9f2c-2d8a1c1d0a77>";expires=300',
         "Expires": "300",
         "Allow": "INVITE,ACK,CANCEL,BYE,UPDATE,MESSAGE,OPTIONS,REFER,INFO,NOTIFY",
         "Supported": "path,gruu,outbound",

@@ -9,6 +9,10 @@ from intellicall.softphone.sip_gate import Passed, SipGate
 from intellicall.softphone.sip_message import BadSip, SipMessage, parse
 
 HARMLESS = {"REGISTER", "BYE", "ACK"}
+FORGED = {
+    "P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Route", "Record-Route", "Path", "Diversion", "Replaces",
+    "X-Intellicall-Answer", "Refer-To", "Identity", "Require", "History-Info", "Join", "Event", "Privacy", "Security-Client",
+}  # fmt: skip
 
 
 def page(gate: SipGate, text: str) -> Passed:
@@ -115,21 +119,13 @@ def test_register_of_anything_else_is_answered_403(changes: dict[str, str]) -> N
 
 
 def test_forged_identities_and_routes_do_not_reach_the_engine() -> None:
-    forged = (
-        "P-Asserted-Identity: <sip:ceo@intellicall>\r\nP-Preferred-Identity: <sip:ceo@intellicall>\r\nRemote-Party-ID: <sip:ceo@x>\r\n"
-        "Route: <sip:203.0.113.5;lr>\r\nRecord-Route: <sip:203.0.113.5;lr>\r\nPath: <sip:203.0.113.5;lr>\r\nDiversion: <sip:x@y>\r\n"
-        "X-Intellicall-Answer: token\r\nReplaces: 1;to-tag=2;from-tag=3\r\nRefer-To: <sip:x@y>\r\nIdentity: x\r\nRequire: x"
-    )
+    forged = "\r\n".join(f"{name}: <sip:ceo@203.0.113.5>" for name in FORGED)
     message = forwarded(page(SipGate(ACCOUNT), register(more=forged)))
-    assert {name for name, _ in message.headers} <= {
-        "Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Contact", "Expires", "Allow", "Supported", "User-Agent", "Content-Length",
-    }  # fmt: skip
+    assert not FORGED & {name for name, _ in message.headers}
     gate = SipGate(ACCOUNT)
     engine(gate, invite())
     message = forwarded(page(gate, response("200 OK", "INVITE", *forged.split("\r\n"), body=SDP)))
-    assert not {"p-asserted-identity", "route", "record-route", "replaces", "x-intellicall-answer"} & {
-        n.lower() for n, _ in message.headers
-    }
+    assert not FORGED & {name for name, _ in message.headers}
 
 
 @pytest.mark.parametrize(
@@ -281,9 +277,14 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 TEXTS = [
-    register(), register(To="<sip:sp-s2@intellicall>"), request("INVITE"), request("MESSAGE"), request("REFER"), bye(),
-    bye(method="ACK", CSeq="7 ACK"), response("200 OK", body=SDP), response("486 Busy Here"), request("SUBSCRIBE"), request("OPTIONS"),
-]  # fmt: skip
+    register(),
+    register(To="<sip:sp-s2@intellicall>"),
+    bye(),
+    bye(method="ACK", CSeq="7 ACK"),
+    response("200 OK", body=SDP),
+    response("486 Busy Here"),
+    *(request(method) for method in ("INVITE", "MESSAGE", "REFER", "SUBSCRIBE", "OPTIONS")),
+]
 PIECES = [
     "\r\n",
     " ",

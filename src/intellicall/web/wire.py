@@ -13,6 +13,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_id
@@ -358,6 +359,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         if len(self.frames) > self.limits.message_fragments:
             self.conn.fail(1009, "too many fragments")
             self.handle_parser_exception()
+
+    def shutdown(self) -> None:
+        try:
+            super().shutdown()
+        except InvalidState:  # it is closing already
+            self.transport.abort()
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
