@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from alembic.script.revision import RevisionError
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 
@@ -93,7 +93,7 @@ def _missing(connection: Connection) -> list[tuple[str, str]]:
     current = MigrationContext.configure(connection).get_current_heads()
     try:
         return [(step.revision, step.doc) for step in reversed(list(steps.iterate_revisions("heads", current or "base")))]
-    except CommandError as error:
+    except RevisionError as error:
         raise UnknownSchema(
             "the database belongs to a later version of Intellicall; install that version or a newer one"
         ) from error
