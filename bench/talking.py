@@ -1,0 +1,87 @@
+"""Calls that talk: what they cost the engine while both sides speak (the test network's tones), and the platform in memory."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from bench.crm import Api
+from bench.ours import TEST_CALLER_ID, Ours
+from bench.raw import RawAsterisk
+from bench.usage import cpu_seconds, resident_kb
+from intellicall.telephony.testnet.numbers import NUMBERS
+
+AGENT, CUSTOMER = NUMBERS["tone_440"].number, NUMBERS["tone_1000"].number
+EVERY_S = 0.05
+SETTLE_S = 3.0
+AFTER_S = 2.0
+REACH_S = 15.0
+
+
+@dataclass(slots=True)
+class Talking:
+    """Percent of a core per talking call, and resident kB of the platform by number of calls."""
+
+    ours: list[float] = field(default_factory=list)
+    raw: list[float] = field(default_factory=list)
+    memory: list[tuple[float, float]] = field(default_factory=list)
+
+
+async def raw_round(raw: RawAsterisk, calls: int, seconds: float) -> float:
+    """Return raw Asterisk's CPU per talking call, in percent of a core."""
+    for _ in range(calls):
+        raw.talk(AGENT, CUSTOMER)
+        await asyncio.sleep(EVERY_S)
+    percent = await _percent(raw.pid, calls, seconds)
+    raw.hang_up_all()
+    await asyncio.sleep(AFTER_S)
+    return percent
+
+
+async def our_round(ours: Ours, api: Api, calls: int, seconds: float) -> float:
+    """Return our engine's CPU per talking call, in percent of a core."""
+    ids = await begin(api, calls)
+    percent = await _percent(ours.engine_pid, calls, seconds)
+    await end(api, ids)
+    return percent
+
+
+async def memory(ours: Ours, api: Api, steps: tuple[int, ...]) -> list[tuple[float, float]]:
+    """Return the platform's resident kB at each number of talking calls, in one go upward."""
+    ids: list[str] = []
+    points = []
+    for wanted in steps:
+        ids += await begin(api, wanted - len(ids))
+        await asyncio.sleep(SETTLE_S)
+        points.append((float(wanted), resident_kb(ours.pid)))
+    await end(api, ids)
+    return points
+
+
+async def begin(api: Api, calls: int) -> list[str]:
+    """Start calls between two numbers of the test network and wait until all talk; return their ids."""
+    order = {"from_number": TEST_CALLER_ID, "to_number": CUSTOMER, "agent_number": AGENT}
+    ids = []
+    for _ in range(calls):
+        answer, _ = await api.ask("POST", "/calls", order)
+        ids.append(str(answer["call_id"]))
+        await asyncio.sleep(EVERY_S)
+    async with asyncio.timeout(REACH_S):
+        for call_id in ids:
+            while (await api.ask("GET", f"/calls/{call_id}"))[0]["state"] != "talking":  # noqa: ASYNC110 - the platform brings it about
+                await asyncio.sleep(0.05)
+    return ids
+
+
+async def end(api: Api, ids: list[str]) -> None:
+    """Hang up and wait until the engine has nothing left to do."""
+    for call_id in ids:
+        await api.ask("POST", f"/calls/{call_id}/hangup")
+        await asyncio.sleep(EVERY_S / 5)
+    await asyncio.sleep(AFTER_S)
+
+
+async def _percent(pid: int, calls: int, seconds: float) -> float:
+    await asyncio.sleep(SETTLE_S)
+    loop = asyncio.get_running_loop()
+    began, before = loop.time(), cpu_seconds(pid)
+    await asyncio.sleep(seconds)
+    return (cpu_seconds(pid) - before) / (loop.time() - began) / calls * 100
