@@ -80,6 +80,9 @@ log = structlog.get_logger()
 class Process(Protocol):
     """The engine's process, when it is ours to look after."""
 
+    @property
+    def pid(self) -> int | None: ...
+
     async def start(self) -> None:
         """Adopt the running engine, or start one."""
         ...
@@ -141,6 +144,16 @@ class AsteriskEngine:
     @property
     def ready(self) -> bool:
         return self._ready.is_set()
+
+    @property
+    def connection(self) -> EngineConnection:
+        """Where the engine is; the softphones' WebSocket proxy needs the same host and port."""
+        return self._connection
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process id, where it is ours and runs."""
+        return self._process.pid if self._process is not None else None
 
     @property
     def superseded(self) -> bool:

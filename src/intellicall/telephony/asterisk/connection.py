@@ -58,7 +58,7 @@ class ConnectionGone(Exception):  # noqa: N818 - a state of the world, not a bug
     """The engine cannot be asked: not connected, or no answer in time. Whether the request was carried out is unknown."""
 
 
-class RequestRefused(Exception):  # noqa: N818
+class RequestRefused(Exception):  # noqa: N818 - an answer, not a bug
     """The engine answered, and said no. `status` is the HTTP status of ARI."""
 
     def __init__(self, status: int, reason: str) -> None:

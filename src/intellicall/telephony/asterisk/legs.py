@@ -5,7 +5,7 @@ inherited variable is the customer's. Each event is observed once, in the order 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Leg:
 
     role: Role
     channel: str | None = None
-    attempts: int = 0
+    channels: set[str] = field(default_factory=set)
     rang: bool = False
     early: bool = False
     up_at: datetime | None = None
@@ -50,6 +50,19 @@ class Leg:
     far_end_hung_up: bool = False
     held: LegEnded | None = None
     ended: bool = False
+
+    @property
+    def attempts(self) -> int:
+        """How many channels were made for it, one for each trunk tried."""
+        return len(self.channels)
+
+    def attempt(self, channel: str) -> None:
+        """A channel was seen. A new one begins a new attempt; its first event may be any, even its hang-up."""
+        if channel not in self.channels:
+            self.channels.add(channel)
+            self.channel = channel
+            self.held = None
+            self.far_end_hung_up = False
 
 
 def channel_call(channel: dict[str, Any]) -> tuple[str, Role] | None:
@@ -103,7 +116,7 @@ class CallLegs:
         if leg.ended:
             return
         if kind == "Dial":
-            yield from self._dialed(leg, channel["id"], event.get("dialstatus", ""), at)
+            yield from self._dialed(leg, event.get("dialstatus", ""), at)
         elif kind == "ChannelStateChange":
             yield from self._state(leg, channel.get("state", ""), at)
         elif kind == "StasisStart":
@@ -118,8 +131,7 @@ class CallLegs:
     def adopt(self, role: Role, channel: dict[str, Any], since: datetime) -> None:
         """Take over a leg that a snapshot shows; nothing is told. `since` is when its channel was made."""
         leg = self.agent if role is Role.AGENT else self.customer_ordered()
-        leg.channel = channel["id"]
-        leg.attempts = max(leg.attempts, 1)
+        leg.attempt(channel["id"])
         state = channel.get("state")
         leg.rang = leg.rang or state in {"Ringing", "Up"}
         if state == "Up":
@@ -134,17 +146,12 @@ class CallLegs:
     def _leg_of(self, channel: dict[str, Any]) -> Leg:
         agents = channel["id"].startswith(f"{self.call_id}{AGENT_MARK}")
         leg = self.agent if agents else self.customer_ordered()
-        if leg.channel is None and not leg.ended and channel.get("state") is not None:
-            leg.channel = channel["id"]
+        if not leg.ended:
+            leg.attempt(channel["id"])
         return leg
 
-    def _dialed(self, leg: Leg, channel_id: str, status: str, at: datetime) -> Iterator[LegEvent]:
-        if status == "":
-            leg.channel = channel_id
-            leg.attempts += 1
-            leg.held = None
-            leg.far_end_hung_up = False
-        elif status == "RINGING":
+    def _dialed(self, leg: Leg, status: str, at: datetime) -> Iterator[LegEvent]:
+        if status == "RINGING":
             yield from self._rings(leg, at)
         elif status == "PROGRESS" and not leg.early and leg.up_at is None:
             leg.rang = leg.early = True

@@ -13,7 +13,6 @@ from intellicall.telephony.asterisk.dialplan import CLOSED_CONTEXT, TRUNK_PREFIX
 from intellicall.telephony.engine import CallerIdStyle, SipAccount, Trunk
 
 PJSIP = "res_pjsip"
-REGISTRATION = "res_pjsip_outbound_registration"
 SOFTPHONE_PREFIX = "agent-"
 SOFTPHONE_CODECS = "alaw,ulaw,opus"
 """Carriers speak A-law and the recording is 8 kHz: the softphone speaks it too, so nothing is transcoded."""
@@ -42,6 +41,8 @@ class EngineObject:
 def trunk_objects(trunk: Trunk) -> list[EngineObject]:
     """Return the objects of a trunk: credentials, endpoint and, where it registers, the registration.
 
+    Asterisk offers the agent's codec first where the trunk has it, so that nothing is transcoded, then the trunk's order.
+
     No `identify`: nothing comes in through a trunk, so a stranger who sends from the carrier's address is a stranger.
     """
     name = trunk_endpoint(trunk)
@@ -51,7 +52,7 @@ def trunk_objects(trunk: Trunk) -> list[EngineObject]:
         objects.append(_object(PJSIP, "auth", name, credentials))
     objects.append(_object(PJSIP, "endpoint", name, _trunk_endpoint(trunk, name)))
     if trunk.register:
-        objects.append(_object(REGISTRATION, "registration", name, _registration(trunk, name)))
+        objects.append(_object(PJSIP, "registration", name, _registration(trunk, name)))
     return objects
 
 
@@ -142,6 +143,7 @@ def _registration(trunk: Trunk, name: str) -> dict[str, str]:
         "fatal_retry_interval": "300",
         "max_retries": "1000000",
         "auth_rejection_permanent": "no",
+        "max_random_initial_delay": "0",
         "expiration": "600",
     }
     if trunk.username:
@@ -162,7 +164,7 @@ def removals(endpoint: str) -> list[EngineObject]:
     """Return everything that may exist beside an endpoint of ours, in the order in which to remove it."""
     kinds = [(PJSIP, "endpoint"), (PJSIP, "aor"), (PJSIP, "auth")]
     if endpoint.startswith(TRUNK_PREFIX):
-        kinds = [(REGISTRATION, "registration"), (PJSIP, "endpoint"), (PJSIP, "auth")]
+        kinds = [(PJSIP, "registration"), (PJSIP, "endpoint"), (PJSIP, "auth")]
     return [EngineObject(module, kind, endpoint, ()) for module, kind in kinds]
 
 
