@@ -46,7 +46,7 @@ describe("results", () => {
   });
 
   it("says how long people talked", () => {
-    expect(durationWords({ duration: 150 })).toBe("2:30 min");
+    expect(durationWords({ duration: 150 })).toBe("talked 2:30");
     expect(durationWords({ duration: 0 })).toBe("not connected");
   });
 

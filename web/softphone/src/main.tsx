@@ -37,6 +37,7 @@ async function start(): Promise<void> {
     navigator,
     storage: localStorage,
   });
+  void untilVisible(document).then(() => softphone.start());
   const now = signal(Date.now());
   const helpOpen = signal(false);
   const keysEnabled = signal(localStorage.getItem(KEYS_SWITCH) !== "off");
@@ -55,10 +56,8 @@ async function start(): Promise<void> {
     <App softphone={softphone} now={now} helpOpen={helpOpen} keysEnabled={keysEnabled} />,
     element<HTMLElement>("#app"),
   );
-  await untilVisible(document);
   window.addEventListener("online", () => softphone.wake());
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && softphone.wake());
-  await softphone.start();
 }
 
 /** 128 random bits; `crypto.randomUUID` does not exist on insecure pages. */

@@ -1,7 +1,7 @@
 /** The page of customers, as a salesperson's own CRM would look. */
 import type { Crm } from "../crm";
 import { Customers } from "./Customers";
-import { Results } from "./Results";
+import { Newest, Results } from "./Results";
 import { Settings } from "./Settings";
 
 export function App({ crm }: { crm: Crm }) {
@@ -28,6 +28,7 @@ export function App({ crm }: { crm: Crm }) {
       </div>
       {config !== null && (
         <main>
+          <Newest crm={crm} config={config} />
           <Customers crm={crm} config={config} />
           <Results crm={crm} config={config} />
         </main>

@@ -3,6 +3,9 @@ import type { Callback, Config } from "../api";
 import type { Crm } from "../crm";
 import { customerOf, durationWords, keyOf, reasonWords, statusTone, statusWord } from "../results";
 
+/** Of so many newest recordings the length is fetched at once; of the rest when they are played. */
+const FRESH = 3;
+
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export function Results({ crm, config }: { crm: Crm; config: Config }) {
@@ -20,8 +23,8 @@ export function Results({ crm, config }: { crm: Crm; config: Config }) {
         </p>
       ) : (
         <ol class="results" data-testid="results">
-          {callbacks.map((callback) => (
-            <Result key={keyOf(callback)} callback={callback} config={config} />
+          {callbacks.map((callback, at) => (
+            <Result key={keyOf(callback)} callback={callback} config={config} fresh={at < FRESH} />
           ))}
         </ol>
       )}
@@ -29,7 +32,19 @@ export function Results({ crm, config }: { crm: Crm; config: Config }) {
   );
 }
 
-function Result({ callback, config }: { callback: Callback; config: Config }) {
+/** On a narrow screen the results are far below: the newest one in a line, and the way there. */
+export function Newest({ crm, config }: { crm: Crm; config: Config }) {
+  const newest = crm.callbacks.value[0]?.body;
+  if (newest === undefined) return null;
+  return (
+    <a class="newest" href="#results-title">
+      <span>Newest result: {customerOf(newest, config.customers)?.name ?? "a call"}</span>
+      <span class={`badge ${statusTone(newest.status)}`}>{statusWord(newest.status)}</span>
+    </a>
+  );
+}
+
+function Result({ callback, config, fresh }: { callback: Callback; config: Config; fresh: boolean }) {
   const result = callback.body;
   const who = customerOf(result, config.customers);
   return (
@@ -49,7 +64,7 @@ function Result({ callback, config }: { callback: Callback; config: Config }) {
         <Fact name="Began" value={timeWords(result.start_time)} />
         <Fact name="Ended" value={timeWords(result.end_time)} />
       </dl>
-      {result.recording_url && <Recording url={result.recording_url} />}
+      {result.recording_url && <Recording url={result.recording_url} fresh={fresh} />}
       <details>
         <summary>What was received</summary>
         <pre>{JSON.stringify(result, null, 2)}</pre>
@@ -69,12 +84,12 @@ function Fact({ name, value }: { name: string; value: string | null | undefined 
   );
 }
 
-function Recording({ url }: { url: string }) {
+function Recording({ url, fresh }: { url: string; fresh: boolean }) {
   return (
     <figure class="recording">
       <figcaption class="visually-hidden">Recording</figcaption>
       {/* biome-ignore lint/a11y/useMediaCaption: a call's recording has no captions */}
-      <audio controls preload="none" src={url} data-testid="player" />
+      <audio controls preload={fresh ? "metadata" : "none"} src={url} data-testid="player" />
       <a href={url} download data-testid="download">
         Download the recording
       </a>

@@ -48,7 +48,7 @@ export function Settings({ crm, config }: { crm: Crm; config: Config }) {
             crm.serverRings.value = event.currentTarget.value as ServerRings;
           }}
         >
-          <option value="softphone">the agent's open softphone</option>
+          <option value="softphone">the open softphone</option>
           <option value="phone" disabled={phone === null}>
             the agent's phone{phone === null ? " (none)" : `, ${groupDigits(phone)}`}
           </option>

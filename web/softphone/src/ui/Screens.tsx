@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import type { Devices, Softphone } from "../softphone";
 import { microphoneTrouble, type View } from "../view";
 import { customerOf, endLine, hintLine, microphoneAdvice, numberOf } from "../words";
+import { ClosingSoon } from "./ClosingSoon";
 import { Check, Handset, HandsetDown, Lock, Mic, MicOff, Tabs, Warning } from "./icons";
 import { MicrophonePicker } from "./MicrophonePicker";
 
@@ -45,14 +46,16 @@ export function Starting({ view }: Props) {
 export function Idle({ view, devices, softphone }: Props) {
   const waiting = view.link !== "open" || !view.engineReady;
   return (
-    <Notice
-      icon={waiting ? <Handset /> : <Check />}
-      tone={waiting ? "calm" : "good"}
-      text="Click Dial in your CRM: the call starts here by itself. Leave this tab open."
-    >
+    <Notice icon={waiting ? <Handset /> : <Check />} tone={waiting ? "calm" : "good"} text={idleText(waiting)}>
       <MicrophonePicker devices={devices} onChoose={(device) => softphone.chooseMicrophone(device)} />
     </Notice>
   );
+}
+
+function idleText(waiting: boolean): string {
+  return waiting
+    ? "Calls can be made as soon as it is back. Leave this tab open."
+    : "Click Dial in your CRM: the call starts here by itself. Leave this tab open.";
 }
 
 export function Ended({ view, devices, softphone }: Props) {
@@ -123,21 +126,19 @@ export function MicrophoneTroubled({ view, softphone }: Props) {
 }
 
 export function Elsewhere({ view, softphone }: Props) {
+  const handedOver = view.launch !== null;
   const number = view.launch !== null ? numberOf(view.launch) : view.call !== null ? customerOf(view.call) : null;
   return (
     <Notice
       icon={<Tabs />}
-      text={
-        number === null
-          ? "Calls start there by themselves. You can close this tab."
-          : "The call was sent there. You can close this tab."
-      }
+      text={handedOver ? "The call was sent there." : "Calls start there by themselves. You can close this tab."}
     >
       {number !== null && (
         <p class="who" data-testid="customer-number">
           {number}
         </p>
       )}
+      {handedOver && <ClosingSoon />}
       <button type="button" class="button" data-testid="use-this-tab" onClick={() => softphone.takeOver()}>
         Use this tab instead
       </button>
