@@ -108,14 +108,15 @@ class _Passage:
         message["headers"] = headers.raw
 
     async def answer(self, refused: Refused, receive: Receive) -> None:
-        """Answer with the problem where nothing was answered yet; otherwise end what was begun."""
+        """Answer with the problem where nothing was answered yet.
+
+        An answer that had begun stays unfinished: the server then closes the connection, so that nobody takes it for whole.
+        """
         if self.scope["type"] == "websocket":
             if self.status is None or self.status == 101:
                 await self.send({"type": "websocket.close", "code": 1011})
         elif self.status is None:
             await problem_response(refused, self.request_id)(self.scope, receive, self.send)
-        else:
-            raise _CutOff
 
     def report(self) -> None:
         route = getattr(self.scope.get("route"), "path", None)
@@ -126,10 +127,6 @@ class _Passage:
             status=self.status,
             ms=round((time.monotonic() - self._began) * 1000, 1),
         )
-
-
-class _CutOff(Exception):  # noqa: N818 - not a defect of its own
-    """The answer had begun when its source broke: the server closes the connection, so that nobody takes it for whole."""
 
 
 def where_of(error: BaseException) -> list[str]:
