@@ -16,9 +16,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    func,
+    bindparam,
     insert,
-    or_,
+    literal_column,
     select,
     update,
 )
@@ -76,6 +76,37 @@ _CLOCK_SET_BACK = timedelta(seconds=60)
 """A due time further away than any wait was written by a clock that has been set back since: it is due."""
 
 
+# Statements of every call's way are built once. The state is a literal: the planners take a partial index only then.
+_IS_DUE = deliveries.c.state == literal_column(f"'{State.DUE}'")
+_WAITING = (
+    select(deliveries)
+    .where(_IS_DUE, deliveries.c.account_id == bindparam("account_id"))
+    .order_by(deliveries.c.due_at)
+    .limit(bindparam("limit"))
+)
+_WAITING_BESIDE = _WAITING.where(deliveries.c.id.not_in(bindparam("skip", expanding=True)))
+_ACCOUNTS_WITH_DUE = select(deliveries.c.account_id).where(_IS_DUE).distinct()
+_INSERT = insert(deliveries)
+_INSERT_ATTEMPT = insert(delivery_attempts)
+_PUT_OFF = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery_id"))
+    .values(attempts=bindparam("attempts"), due_at=bindparam("due_at"))
+)
+_FINISH = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("delivery_id"))
+    .values(
+        attempts=bindparam("attempts"),
+        state=bindparam("state"),
+        finished_at=bindparam("finished_at"),
+        due_at=None,
+        header_name=None,
+        header_value=None,
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What an account's lane finds: deliveries due now, oldest first, and when the next one falls due (None: no other)."""
@@ -91,7 +122,7 @@ def project(connection: Connection, entries: Sequence[JournalEntry]) -> None:
     """
     rows = [_new_row(connection, entry) for entry in entries if entry.kind == "ended"]
     if rows:
-        connection.execute(insert(deliveries), rows)
+        connection.execute(_INSERT, rows)
 
 
 def _new_row(connection: Connection, entry: JournalEntry) -> dict[str, Any]:
@@ -123,41 +154,44 @@ def _endpoint(connection: Connection, account_id: str) -> Endpoint | None:
 
 def look(connection: Connection, account_id: str, now: datetime, skip: Collection[str], limit: int) -> Look:
     """Return up to `limit` deliveries of the account that are due now and not among `skip`."""
-    waiting = (deliveries.c.state == State.DUE.value) & (deliveries.c.account_id == account_id)
     if skip:
-        waiting &= deliveries.c.id.not_in(list(skip))
-    due = or_(deliveries.c.due_at <= now, deliveries.c.due_at > now + _CLOCK_SET_BACK)
-    rows = connection.execute(
-        select(deliveries).where(waiting, due).order_by(deliveries.c.due_at, deliveries.c.id).limit(limit)
-    ).all()
-    later = None
-    if len(rows) < limit:
-        later = connection.scalar(select(func.min(deliveries.c.due_at)).where(waiting, deliveries.c.due_at > now))
-    return Look([_delivery(row) for row in rows], later)
+        rows = connection.execute(_WAITING_BESIDE, {"account_id": account_id, "limit": limit, "skip": list(skip)})
+    else:
+        rows = connection.execute(_WAITING, {"account_id": account_id, "limit": limit})
+    due: list[Delivery] = []
+    later: datetime | None = None
+    for row in rows:
+        if row.due_at <= now or row.due_at > now + _CLOCK_SET_BACK:
+            due.append(_delivery(row))
+        else:
+            later = later or row.due_at
+    return Look(due, later)
 
 
 def accounts_with_due(connection: Connection) -> list[str]:
     """Return the accounts that have deliveries due, now or in the next seconds."""
-    return list(connection.scalars(select(deliveries.c.account_id).where(deliveries.c.state == State.DUE.value).distinct()))
+    return list(connection.scalars(_ACCOUNTS_WITH_DUE))
 
 
 def record(connection: Connection, attempt: Attempt, state: State, due_at: datetime | None, at: datetime) -> None:
     """Store an attempt and what it made of its delivery. The auth header is forgotten as soon as it is needed no more."""
     connection.execute(
-        insert(delivery_attempts).values(
-            delivery_id=attempt.delivery_id,
-            number=attempt.number,
-            started_at=attempt.started_at,
-            latency_ms=attempt.latency_ms,
-            status=attempt.status,
-            outcome=attempt.outcome,
-            answer=attempt.answer,
-        )
+        _INSERT_ATTEMPT,
+        {
+            "delivery_id": attempt.delivery_id,
+            "number": attempt.number,
+            "started_at": attempt.started_at,
+            "latency_ms": attempt.latency_ms,
+            "status": attempt.status,
+            "outcome": attempt.outcome,
+            "answer": attempt.answer,
+        },
     )
-    values: dict[str, Any] = {"attempts": attempt.number, "state": state.value, "due_at": due_at}
-    if state is not State.DUE:
-        values |= {"finished_at": at, "header_name": None, "header_value": None}
-    connection.execute(update(deliveries).where(deliveries.c.id == attempt.delivery_id).values(**values))
+    known = {"delivery_id": attempt.delivery_id, "attempts": attempt.number}
+    if state is State.DUE:
+        connection.execute(_PUT_OFF, {**known, "due_at": due_at})
+    else:
+        connection.execute(_FINISH, {**known, "state": state.value, "finished_at": at})
 
 
 def find(connection: Connection, delivery_id: str) -> Delivery | None:
