@@ -175,19 +175,21 @@ async def test_a_lost_stamp_is_made_good_by_asking_who_listens(new_engine: NewEn
 async def test_a_recycled_process_id_is_never_taken_for_the_engine(new_engine: NewEngine, dirs: EngineDirs, differs: str) -> None:
     words = ["-C", "another.conf"] if differs == "command" else ["-C", str(dirs.configuration)]
     with run("/bin/sh", "-c", "echo up; sleep 60; exit", "sh", *words) as stranger:
-        assert stranger.stdout is not None
-        stranger.stdout.readline()
-        fields = read(f"/proc/{stranger.pid}/stat").split()
-        if differs == "start":
-            fields[21] = str(int(fields[21]) - 1)
-        boot = "another-boot\n" if differs == "boot" else read("/proc/sys/kernel/random/boot_id")
-        (dirs.state / "engine.pid").write_text(" ".join(fields) + "\n" + boot)
-        engine = new_engine()
-        start = await engine.start()
-        assert not start.adopted
-        await engine.stop()
-        assert stranger.poll() is None
-        os.killpg(stranger.pid, signal.SIGKILL)
+        try:
+            assert stranger.stdout is not None
+            stranger.stdout.readline()
+            fields = read(f"/proc/{stranger.pid}/stat").split()
+            if differs == "start":
+                fields[21] = str(int(fields[21]) - 1)
+            boot = "another-boot\n" if differs == "boot" else read("/proc/sys/kernel/random/boot_id")
+            (dirs.state / "engine.pid").write_text(" ".join(fields) + "\n" + boot)
+            engine = new_engine()
+            start = await engine.start()
+            assert not start.adopted
+            await engine.stop()
+            assert stranger.poll() is None
+        finally:
+            os.killpg(stranger.pid, signal.SIGKILL)
 
 
 async def test_stopping_after_release_touches_nothing(new_engine: NewEngine) -> None:
