@@ -1,9 +1,6 @@
 """The first call: from a click in the CRM to two people talking to the result in the CRM (integration guide, sections 2, 3, 5)."""
 
-from __future__ import annotations
-
 import json
-from array import array
 from pathlib import Path
 
 import pytest
@@ -11,25 +8,9 @@ from tests.browser.conftest import Person
 from tests.support import audio
 from tests.support.browser import Softphone
 from tests.support.demo import Demo, at, until
+from tests.support.results import GUIDE_FIELDS, OUR_FIELDS, download
 
 pytestmark = [pytest.mark.browser, pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
-
-GUIDE_FIELDS = (
-    "call_id",
-    "uuid",
-    "status",
-    "duration",
-    "customer_number",
-    "agent_number",
-    "crm_username",
-    "call_type",
-    "disposition",
-    "direction",
-    "start_time",
-    "end_time",
-    "recording_url",
-)
-OUR_FIELDS = ("answer_time", "reason", "ended_by")
 
 
 async def test_from_the_click_to_the_result(demo: Demo, somebody: Person, tmp_path: Path) -> None:
@@ -71,7 +52,7 @@ async def test_from_the_click_to_the_result(demo: Demo, somebody: Person, tmp_pa
     assert shown == result
 
     talked = (await softphone.shown_at("ended")) - (await softphone.shown_at("talking"))
-    left, right = await _download(demo, result["recording_url"], tmp_path)
+    left, right = await download(demo, result["recording_url"], tmp_path)
     length = len(left) / audio.SAMPLE_RATE
     assert length == pytest.approx(talked, abs=0.3)
     assert audio.tone_seconds(left, 1000) > length - 0.4
@@ -87,14 +68,3 @@ async def test_from_the_click_to_the_result(demo: Demo, somebody: Person, tmp_pa
 
     await until(played, 10)
     assert len(await demo.received(call_id)) == 1
-
-
-async def _download(demo: Demo, url: str, folder: Path) -> tuple[array[int], array[int]]:
-    """Return the customer's and the agent's side."""
-    async with demo.http.get(url) as answer:
-        assert answer.status == 200
-        assert answer.content_type in ("audio/wav", "audio/x-wav")
-        assert {"private", "no-store"} <= set(answer.headers["Cache-Control"].replace(",", " ").split())
-        file = folder / "recording.wav"
-        file.write_bytes(await answer.read())
-    return audio.read_wav_stereo(file)

@@ -212,3 +212,13 @@ def test_every_call_ends_when_it_stays_overdue(sequence: list[Fact | HangUp], re
         call = step(call, fact(What.OVERDUE)).call
         call = step(call, fact(What.SEALED)).call
     assert call.state is State.ENDED
+
+
+def test_an_end_that_nobody_heard_is_dated_by_the_recording() -> None:
+    found_out = [replace(gone(party, after=60), late=True) for party in (Party.AGENT, Party.CUSTOMER)]
+    sealed = replace(fact(What.SEALED, after=61), seconds=7.5)
+    ended, _ = play(new_call(recorded=True), *TO_TALK, *found_out, sealed)
+    assert (ended.state, ended.talk_s, ended.ended_at) == (State.ENDED, 7.5, T0 + timedelta(seconds=12.5))
+
+    heard, _ = play(new_call(recorded=True), *TO_TALK, gone(Party.AGENT, after=60), *found_out[1:], sealed)
+    assert (heard.talk_s, heard.ended_at) == (55, T0 + timedelta(seconds=60))

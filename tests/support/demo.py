@@ -22,13 +22,16 @@ from typing import Any, TypeVar
 import aiohttp
 import pytest_asyncio
 from tests.support.ports import find_free_port
+from typer.testing import CliRunner
 
+from intellicall.cli.main import app as cli
 from intellicall.telephony.asterisk.install import EngineInstall
 from intellicall.telephony.asterisk.process import EngineDirs, EngineProcess
 
-START_LIMIT_S = 60.0
+START_LIMIT_S = 90.0
 STOP_LIMIT_S = 25.0
 LOOK_EVERY_S = 0.05
+BYTES_PER_SECOND = 8000 * 2 * 2  # of a recording: 8 kHz, 16 bit, stereo
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -90,6 +93,16 @@ class Demo:
         assert status == 200, call
         return call
 
+    async def talked(self, call_id: str, seconds: float) -> None:
+        """Wait until the engine has recorded this much of the call."""
+        ((plan,),) = self.sql("SELECT plan FROM calls WHERE id = ?", call_id)
+        file = self.state / "recordings" / f"{json.loads(plan)['recording']}.raw"
+
+        async def enough() -> bool | None:
+            return True if file.exists() and file.stat().st_size >= seconds * BYTES_PER_SECOND else None
+
+        await until(enough, seconds + 15)
+
     async def hang_up(self, call_id: str, key: str | None = None) -> None:
         """`POST /calls/{call_id}/hangup`."""
         status, answer = await self.request("POST", f"/calls/{call_id}/hangup", key=key)
@@ -125,16 +138,10 @@ class Demo:
 
     async def cli(self, *arguments: str) -> Any:
         """Run one command of `intellicall` on this state folder with `--json` and return what it says."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "intellicall", *arguments, "--json"),
-            env={**os.environ, "INTELLICALL_STATE_DIR": str(self.state)},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, errors = await process.communicate()
-        assert process.returncode == 0, (arguments, output, errors)
-        return json.loads(output)
+        command = ["--state-dir", str(self.state), *arguments, "--json"]
+        done = await asyncio.to_thread(CliRunner().invoke, cli, command)  # a process of its own would take seconds to import
+        assert done.exit_code == 0, (arguments, done.output, done.exception)
+        return json.loads(done.stdout)
 
     async def account(self, name: str, *options: str, caller_id: str) -> str:
         """Make a further sandbox account with a caller ID of its own; return its server key."""

@@ -7,7 +7,7 @@ softphone's types are generated from it.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -154,6 +154,8 @@ class Fact:
     """Something that happened. `at` is UTC wall-clock time, `tick` the same moment in monotonic seconds.
 
     `party` (agent or customer) names the leg. `reason` is None when the leg ended only because the other side or we did.
+    `late`: it was found out by comparing, after a gap in the engine's events, so it happened at `at` or before. `seconds` of a
+    recording that was sealed: how long it is.
     """
 
     what: What
@@ -161,6 +163,8 @@ class Fact:
     tick: float
     party: Party | None = None
     reason: Reason | None = None
+    late: bool = False
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,7 @@ class Call:
     ended_at: datetime | None = None
     talk_s: float = 0.0
     reason: Reason | None = None
+    ended_late: bool = False  # nobody heard the end: `ended_at` is when it was found out; not kept through a restart
 
     @property
     def answered(self) -> bool:
@@ -277,7 +282,7 @@ def _told(call: Call, fact: Fact) -> Call:
         case What.OVERDUE:
             return _overdue(call, fact)
         case What.SEALED:
-            return call
+            return _recorded(call, fact)
 
 
 _AGENT_PHASE = (State.INITIATED, State.AGENT_RINGING)
@@ -300,7 +305,15 @@ def _blamed(call: Call, fact: Fact) -> Call:
     reason = fact.reason
     if reason is Reason.AGENT_HUNG_UP and not call.answered:
         reason = Reason.AGENT_GAVE_UP
-    return replace(call, ended_at=ended_at, talk_s=talk_s, reason=call.reason or reason)
+    late = call.ended_late if call.ended_at else fact.late
+    return replace(call, ended_at=ended_at, talk_s=talk_s, reason=call.reason or reason, ended_late=late)
+
+
+def _recorded(call: Call, fact: Fact) -> Call:
+    """The recording, which runs as long as the two talk, tells when a call ended whose end nobody heard."""
+    if not call.ended_late or call.answered_at is None or fact.seconds is None or fact.seconds >= call.talk_s:
+        return call
+    return replace(call, talk_s=fact.seconds, ended_at=call.answered_at + timedelta(seconds=fact.seconds))
 
 
 def _talked(call: Call, fact: Fact) -> float:

@@ -140,7 +140,7 @@ class Calls:
             if conductor.entry is entry:
                 for party, role in ((Party.AGENT, Role.AGENT), (Party.CUSTOMER, Role.CUSTOMER)):
                     if told := difference(entry.call, party, legs.get((entry.call.id, role))):
-                        conductor.post(Fact(told[0], now, tick, party, told[1]))
+                        conductor.post(Fact(told[0], now, tick, party, told[1], late=True))
         for call_id in {leg.call_id for leg in seen} - self._conductors.keys():
             log.warning("unknown_leg_ended", call_id=call_id)
             await self._end_unknown(call_id)

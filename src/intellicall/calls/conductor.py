@@ -225,7 +225,8 @@ class Conductor:
             self._sealed = await self._around.shelf.seal(name) if name else None
         except OSError as error:
             log.error("recording_lost", call_id=self.entry.call.id, error=type(error).__name__)  # noqa: TRY400 - expected, no trace
-        self.post(self._fact(What.SEALED))
+        seconds = self._sealed.seconds if self._sealed else None
+        self.post(replace(self._fact(What.SEALED), seconds=seconds))
 
     async def _collapse(self) -> None:
         """Our own bug: end this call, through the same machine, with a reason."""

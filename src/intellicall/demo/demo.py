@@ -106,7 +106,7 @@ class Demo:
         except InstallError as problem:
             raise DemoFailed(str(problem)) from problem
         ports = Ports(settings.data_dir)
-        port = settings.port if self.port_given else ports.choose("platform", settings.port)
+        port = settings.port if self.port_given and settings.port else ports.choose("platform", settings.port)
         base_url = settings.public_url or f"http://localhost:{port}"
         crm = DemoCrm(settings.data_dir / "demo-callbacks.jsonl", self.pages)
         crm_port = await crm.start(ports.choose("crm", 8090))

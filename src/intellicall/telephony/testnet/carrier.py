@@ -45,7 +45,8 @@ def configuration(sip_port: int, rtp_ports: tuple[int, int], sounds: Path) -> di
     """Return every file of the configuration folder but asterisk.conf, by name."""
     return {
         "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in MODULES),
-        "logger.conf": "[general]\nqueue_log=no\n[logfiles]\n",
+        # Without any channel Asterisk prints everything, and its notices say the numbers that were dialed.
+        "logger.conf": "[general]\nqueue_log=no\n[logfiles]\nconsole => error\n",
         "rtp.conf": f"[general]\nrtpstart={rtp_ports[0]}\nrtpend={rtp_ports[1]}\nicesupport=no\n",
         "pjsip.conf": _PJSIP.format(port=sip_port),
         "extensions.conf": _extensions(),
