@@ -525,6 +525,19 @@ async def test_the_engine_goes_away_and_comes_back(room: Room) -> None:
         assert len(room.engine._accounts) == 1
 
 
+async def test_no_dial_while_the_engine_is_away_and_the_click_stays_good(room: Room) -> None:
+    browser = room.browser()
+    ticket = await room.click(browser)
+    async with room.softphone(browser, ticket=ticket) as page:
+        await room.engine.stop()
+        assert room.sessions.online(room.agent.id) is None
+        await page.say("dial", ticket=ticket)
+        assert (await page.hear("refused"))["code"] == "engine_unavailable"
+        await room.engine.start()
+        await page.say("dial", ticket=ticket)
+        await page.hear("call")
+
+
 async def test_a_page_that_comes_while_the_engine_is_away_gets_its_account_later(room: Room) -> None:
     browser = room.browser()
     ticket = await room.click(browser)

@@ -176,6 +176,8 @@ class Conversation:
     def _dial(self, tab: Tab, ticket: str) -> None:
         """Turn a click into a call: only in the agent's softphone, only when it is ready, once."""
         session = self.sessions.session_of(tab)
+        if session is not None and not self.sessions.engine.ready:
+            raise Refused(Code.ENGINE_UNAVAILABLE)
         if session is None or not self.sessions.is_ready(session):
             raise Refused(Code.AGENT_OFFLINE)
         self.sessions.acknowledge(tab, ticket)

@@ -37,7 +37,7 @@ from intellicall.web.static import Pages
 log = structlog.get_logger()
 
 COOKIE = "intellicall_softphone"
-REFUSED_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+REFUSED_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 
 

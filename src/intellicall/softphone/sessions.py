@@ -98,9 +98,9 @@ class SoftphoneSessions:
         return session if session is not None and self.is_ready(session) else None
 
     def is_ready(self, session: Session) -> bool:
-        """Whether this softphone can be rung now. An engine without SIP over WebSocket knows no registration."""
+        """Whether this softphone can be rung now. An engine that is there without SIP over WebSocket knows no registration."""
         connected = session.tab is not None and not session.ended and session.page_ready
-        return connected and (session.registered or self.sip_url() is None)
+        return connected and (session.registered or (self.engine.ready and self.sip_url() is None))
 
     def active(self, agent_id: str) -> Session | None:
         """Return the agent's softphone, ready or not."""

@@ -2,7 +2,7 @@
 
 uvicorn has no limit for headers and no deadline for them (measured: a 200 MB header is stored; half-open requests stay for
 ever). These subclasses of its protocols count and time every request before the application sees it, and answer in
-problem+json. Why not h11 or a front proxy: docs/decisions/0003-http-at-the-socket.md.
+problem+json. Why not h11 or a front proxy: docs/decisions/0004-http-server.md.
 """
 
 import asyncio
