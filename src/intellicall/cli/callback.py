@@ -10,8 +10,10 @@ from intellicall.accounts.account import Account
 from intellicall.callbacks import store as callbacks
 from intellicall.callbacks.delivery import Delivery, State
 from intellicall.cli.account import Name, change
+from intellicall.cli.sample_result import post, sample
 from intellicall.cli.storage import now, read, write
 from intellicall.cli.terminal import Fault, Json, Record, answer, secret_from, utc
+from intellicall.settings import load
 
 app = typer.Typer(no_args_is_help=True, help="The callback URL of an account and the results pushed to it.")
 
@@ -68,6 +70,19 @@ def show(account: Name, *, as_json: Json = False) -> None:
         "" if endpoint else "The account has no callback URL.",
         as_json=as_json,
     )
+
+
+@app.command("test")
+def try_(account: Name, *, as_json: Json = False) -> None:
+    """Push the result of a call that never was (`uuid` begins with intellicall-test-), once, and show the receiver's answer."""
+    found = read(lambda c: accounts.account_by_name(c, account))
+    if found.callback is None:
+        raise Fault("The account has no callback URL. Set one with `intellicall callback set`.", "no_callback_url")
+    reply = post(sample(found, found.callback, now()), allow_private=load().allow_private_callbacks)
+    record = {"outcome": reply.outcome, "status": reply.status, "answer": reply.body.decode(errors="replace")}
+    if not reply.acknowledged:
+        raise Fault(f"The result was not taken: {reply.outcome}.", "not_delivered", record)
+    answer(record, "The receiver took the result.", as_json=as_json)
 
 
 @app.command()
