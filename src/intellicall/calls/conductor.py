@@ -66,6 +66,7 @@ class Conductor:
         self._around = around
         self._mailbox: asyncio.Queue[Happening] = asyncio.Queue()
         self._sealed: Sealed | None = None
+        self._recording_lost = False
         self._entered = around.clock.monotonic()
 
     def post(self, fact: Fact) -> None:
@@ -188,6 +189,8 @@ class Conductor:
         at = self._around.clock.now()
         if self._sealed:
             recordings.sealed(connection, name, self._sealed.seconds, self._sealed.bytes, at)
+        elif self._recording_lost:
+            recordings.failed(connection, name, at)
         else:
             recordings.missing(connection, name, at)
 
@@ -224,6 +227,7 @@ class Conductor:
         try:
             self._sealed = await self._around.shelf.seal(name) if name else None
         except OSError as error:
+            self._recording_lost = True
             log.error("recording_lost", call_id=self.entry.call.id, error=type(error).__name__)  # noqa: TRY400 - expected, no trace
         seconds = self._sealed.seconds if self._sealed else None
         self.post(replace(self._fact(What.SEALED), seconds=seconds))
