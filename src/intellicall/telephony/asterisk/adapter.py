@@ -42,6 +42,7 @@ from intellicall.telephony.asterisk.provisioning import (
     PLACEHOLDER,
     EngineObject,
     is_ours,
+    is_trunk,
     removals,
     softphone_account,
     softphone_endpoint,
@@ -130,6 +131,7 @@ class AsteriskEngine:
         self._allowed.set()
         self._superseded = False
         self._trunks: dict[str, Trunk] = {}
+        self._trunks_known = False
         self._softphones: dict[str, SipAccount] = {}
         self._plans: dict[str, CallPlan] = {}
         self._calls: dict[str, CallLegs] = {}
@@ -213,6 +215,7 @@ class AsteriskEngine:
 
     async def set_trunks(self, trunks: Sequence[Trunk]) -> None:
         self._trunks = {trunk.name: trunk for trunk in trunks}
+        self._trunks_known = True
         if self.ready:
             with contextlib.suppress(EngineUnavailable):
                 await self._provision(self._live_link())
@@ -404,6 +407,7 @@ class AsteriskEngine:
             self._behind[call.call_id] = [event]
             self._spawn(self._after_file(call, *waits), "recording-closed")
         else:
+            self._drop_empty(call, event)
             self._tell(event)
 
     def _awaited_file(self, call: CallLegs) -> tuple[str, int] | None:
@@ -417,9 +421,16 @@ class AsteriskEngine:
         if not await self._files.wait(name, times, FILE_DEADLINE_S):
             log.warning("recording not closed in time", call_id=call.call_id)
         for event in self._behind.pop(call.call_id, []):
+            self._drop_empty(call, event)
             self._tell(event)
         if call.over:
             self._forget(call)
+
+    def _drop_empty(self, call: CallLegs, event: LegEvent) -> None:
+        """A call that was not answered leaves no recording behind."""
+        unanswered = call.customer is not None and call.customer.up_at is None
+        if call.recording is not None and unanswered and isinstance(event, LegEnded) and event.role is Role.CUSTOMER:
+            call.recording.unlink(missing_ok=True)
 
     def _tell(self, event: EngineEvent) -> None:
         try:
@@ -500,12 +511,16 @@ class AsteriskEngine:
         return restarted
 
     async def _provision(self, link: AriLink) -> None:
-        """Make the engine's trunks and softphones the ones that we know. What is right already is not touched."""
+        """Make the engine's trunks and softphones the ones that we know. What is right already is not touched.
+
+        Before `set_trunks` the trunks that an earlier platform left stay: calls may be about to fail over to one of them.
+        """
         there = {e["resource"] for e in await link.request("GET", "endpoints/PJSIP") if is_ours(e["resource"])}
         wanted = {trunk_endpoint(trunk): trunk_objects(trunk) for trunk in self._trunks.values()}
         wanted |= {account.username: softphone_objects(account) for account in self._softphones.values()}
         for name in there - wanted.keys():
-            await self._remove(link, name)
+            if self._trunks_known or not is_trunk(name):
+                await self._remove(link, name)
         for name in wanted.keys() - there:
             await self._put(link, wanted[name])
 

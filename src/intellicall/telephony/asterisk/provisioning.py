@@ -160,10 +160,15 @@ def is_ours(endpoint: str) -> bool:
     return endpoint.startswith((TRUNK_PREFIX, SOFTPHONE_PREFIX))
 
 
+def is_trunk(endpoint: str) -> bool:
+    """Return whether an endpoint of ours is a trunk's."""
+    return endpoint.startswith(TRUNK_PREFIX)
+
+
 def removals(endpoint: str) -> list[EngineObject]:
     """Return everything that may exist beside an endpoint of ours, in the order in which to remove it."""
     kinds = [(PJSIP, "endpoint"), (PJSIP, "aor"), (PJSIP, "auth")]
-    if endpoint.startswith(TRUNK_PREFIX):
+    if is_trunk(endpoint):
         kinds = [(PJSIP, "registration"), (PJSIP, "endpoint"), (PJSIP, "auth")]
     return [EngineObject(module, kind, endpoint, ()) for module, kind in kinds]
 

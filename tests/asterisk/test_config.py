@@ -1,0 +1,123 @@
+"""The generated configuration: the same every time, closed, readable by its owner alone."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from tests.support.engines import plan
+
+from intellicall.clock import SystemClock
+from intellicall.settings import Settings
+from intellicall.telephony.asterisk.config import MODULES, EngineSite, configuration
+from intellicall.telephony.asterisk.dialplan import call_variables, recording_file, trunk_endpoint, wire_number
+from intellicall.telephony.asterisk.embedded import embedded_engine, engine_site, keep, write_operator_folder
+from intellicall.telephony.asterisk.install import EngineInstall
+from intellicall.telephony.asterisk.process import EngineDirs
+from intellicall.telephony.engine import Trunk
+
+SITE = EngineSite("127.0.0.1", 18088, "192.0.2.1", 5060, 20000, 29999, "user", "secret", external_address="198.51.100.7")
+
+
+def test_the_same_site_gives_the_same_files() -> None:
+    assert configuration(SITE) == configuration(SITE)
+
+
+def test_nothing_listens_where_it_must_not() -> None:
+    files = configuration(SITE)
+    assert "bindaddr=127.0.0.1" in files["http.conf"]
+    assert "enabled=no" in files["manager.conf"]
+    assert "enable_status=no" in files["http.conf"]
+    binds = [line for line in files["pjsip.conf"].splitlines() if line.startswith("bind=")]
+    assert binds == ["bind=192.0.2.1:5060", "bind=192.0.2.1:5060", "bind=192.0.2.1:5061", "bind=127.0.0.1:18088"]
+    assert "secret" not in "".join(text for name, text in files.items() if name != "ari.conf")
+
+
+def test_dangerous_modules_are_not_loaded() -> None:
+    forbidden = (
+        "messaging",
+        "refer",
+        "anonymous",
+        "stir_shaken",
+        "system",
+        "exec",
+        "agi",
+        "func_shell",
+        "func_curl",
+        "func_env",
+        "mgcp",
+    )
+    assert [name for name in MODULES if any(word in name for word in forbidden)] == []
+    assert "autoload=no" in configuration(SITE)["modules.conf"]
+
+
+@pytest.mark.asterisk
+def test_every_module_is_in_the_engine(engine_install: EngineInstall) -> None:
+    assert [name for name in MODULES if not (engine_install.module_dir / f"{name}.so").exists()] == []
+
+
+def test_what_is_kept_stays_and_is_secret(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path)
+    dirs = EngineDirs.below(settings.engine_dir)
+    dirs.create()
+    first = keep(settings, dirs)
+    assert keep(settings, dirs) == first
+    assert first.ari_password != first.softphone_secret
+    assert "password" not in repr(first) or first.ari_password not in repr(first)
+    file = dirs.state / "kept.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(dirs.state.stat().st_mode) == 0o700
+    assert engine_site(settings, first).sip_port == first.sip_port
+    assert embedded_engine(settings, SystemClock()).connection.url.endswith(str(first.http_port))
+
+
+def test_an_operators_folder_is_written(tmp_path: Path) -> None:
+    settings = Settings(
+        state_dir=tmp_path,
+        engine_ari_url="http://127.0.0.1:9088",
+        engine_ari_user="platform",
+        engine_ari_password=SecretStr("s3cret"),
+        sip_port=5070,
+    )
+    write_operator_folder(tmp_path / "etc", settings)
+    written = {path.name: path.read_text() for path in (tmp_path / "etc").iterdir()}
+    assert "[platform]" in written["ari.conf"]
+    assert "password=s3cret" in written["ari.conf"]
+    assert "bindport=9088" in written["http.conf"]
+    assert "asterisk.conf" not in written
+    assert all(stat.S_IMODE((tmp_path / "etc" / name).stat().st_mode) == 0o600 for name in written)
+
+
+@given(st.text(max_size=40))
+def test_only_digits_and_one_leading_plus_reach_the_wire(number: str) -> None:
+    try:
+        wired = wire_number(number, None)
+    except ValueError:
+        return
+    assert wired.removeprefix("+").isascii()
+    assert wired.removeprefix("+").isdigit()
+
+
+@pytest.mark.parametrize(
+    "number", ["", "+", "1&PJSIP/2", "12@evil", "1;tag=2", "1\r\n2", "１２３", "1 2", "++12", "1,2", "${X}", "1w2", "*21", "#31"]
+)
+def test_what_is_not_a_number_is_refused(number: str) -> None:
+    trunk = Trunk("t", "192.0.2.1", 5060)
+    for changes in ({"customer_number": number}, {"caller_id": number}):
+        with pytest.raises(ValueError, match="digits"):
+            call_variables(plan(trunks=("t",), **changes), {"t": trunk}, Path("/recordings"))
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd,x", "a,D", "a b", "a${X}", "a;b"])
+def test_a_recordings_name_cannot_be_misread(name: str) -> None:
+    with pytest.raises(ValueError, match="recordings"):
+        recording_file(Path("/recordings"), name)
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_trunks_of_different_names_have_different_endpoints(one: str, other: str) -> None:
+    names = {trunk_endpoint(Trunk(name, "192.0.2.1", 5060)) for name in (one, other)}
+    assert len(names) == len({one, other})
+    assert all(name.isascii() and " " not in name and "/" not in name for name in names)
