@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,10 @@ async def stop_engines(settings: Settings) -> None:
             await process.stop()
 
 
+@cache
+def _install(prefix: Path | None) -> EngineInstall:
+    return find_or_fetch(prefix, _report)
+
+
 def _engine_process(settings: Settings, folder: Path) -> EngineProcess:
-    install = find_or_fetch(settings.engine_prefix, _report)
-    return EngineProcess(install, EngineDirs.below(folder))
+    return EngineProcess(_install(settings.engine_prefix), EngineDirs.below(folder))

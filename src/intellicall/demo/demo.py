@@ -23,6 +23,7 @@ from intellicall.storage.migrate import migrate
 from intellicall.telephony.asterisk.debian_tree import InstallError
 from intellicall.telephony.testnet.numbers import NUMBERS
 
+ENGINE_LOOK_S = 2.0
 NAMES = {"agent.017": "Asha Verma", "agent.018": "Rohan Mehta", "agent.019": "Maya Iyer"}
 CUSTOMERS = {
     "tone_1000": ("Nadia Rahman", "Bluebird Logistics"),
@@ -117,12 +118,14 @@ class Demo:
         crm_url = f"http://localhost:{crm_port}"
 
         def announce(pid: int) -> None:
-            self._write_summary(base_url, crm_url, secrets, pid)
+            self._write_summary(base_url, crm_url, secrets, (pid, engine_pid(settings)))
 
         platform = PlatformProcess(self._environment(port, base_url), settings.log_dir / "platform.log", base_url, announce)
         stack.callback(self._summary_file.unlink, missing_ok=True)
         stack.push_async_callback(platform.stop)
         await self._step("Platform, engine and test network", platform.start())
+        follower = asyncio.create_task(self._follow_engine(base_url, crm_url, secrets, platform))
+        stack.callback(follower.cancel)
         self._greet(crm_url)
 
     @property
@@ -149,7 +152,17 @@ class Demo:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def _write_summary(self, base_url: str, crm_url: str, secrets: Secrets, pid: int) -> None:
+    async def _follow_engine(self, base_url: str, crm_url: str, secrets: Secrets, platform: PlatformProcess) -> None:
+        """Keep demo.json true when the engine dies and a new one is started."""
+        known = engine_pid(self.settings)
+        while True:
+            await asyncio.sleep(ENGINE_LOOK_S)
+            pid = engine_pid(self.settings)
+            if pid is not None and pid != known and platform.pid is not None:
+                known = pid
+                self._write_summary(base_url, crm_url, secrets, (platform.pid, pid))
+
+    def _write_summary(self, base_url: str, crm_url: str, secrets: Secrets, pids: tuple[int, int | None]) -> None:
         """Write demo.json, whole or not at all: scripts wait for it."""
         summary: dict[str, Any] = {
             "base_url": base_url,
@@ -160,8 +173,8 @@ class Demo:
             "caller_ids": list(CALLER_IDS),
             "test_numbers": {name: magic.number for name, magic in NUMBERS.items()},
             "callbacks_received_url": f"{crm_url}/api/callbacks",
-            "platform_pid": pid,
-            "engine_pid": engine_pid(self.settings),
+            "platform_pid": pids[0],
+            "engine_pid": pids[1],
             "log_dir": str(self.settings.log_dir),
         }
         draft = self._summary_file.with_suffix(".new")

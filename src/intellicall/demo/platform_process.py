@@ -34,6 +34,11 @@ class PlatformProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
     async def start(self) -> None:
         """Start it and return when it can take calls. Raises PlatformDied."""
         await self._launch()
