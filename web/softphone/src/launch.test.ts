@@ -46,32 +46,44 @@ describe("takeTicket", () => {
 /** Web Locks between tabs: one holder for each name; a second request waits until its signal ends it. */
 function locks() {
   const held = new Set<string>();
-  return {
-    request: (name: string, { signal }: { signal: AbortSignal }, work: () => Promise<never>) => {
-      if (!held.has(name)) {
-        held.add(name);
-        return work();
-      }
-      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-    },
-  } as unknown as LockManager;
+  const request = async (name: string, ...rest: unknown[]) => {
+    const work = rest.at(-1) as () => unknown;
+    const signal = rest.length > 1 ? (rest[0] as { signal: AbortSignal }).signal : null;
+    if (held.has(name))
+      await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    held.add(name);
+    await work();
+    held.delete(name);
+    return true;
+  };
+  return { request } as unknown as LockManager;
 }
 
 describe("tabName", () => {
-  it("stays the same after a reload", async () => {
-    const kept = storage();
-    const first = await tabName(kept, locks(), () => "one");
-    expect(await tabName(kept, locks(), () => "two")).toBe(first);
-  });
+  it.each(["reload", "navigate"] as const)(
+    "stays the same after a %s, even while the page of before still lets go",
+    async (arrival) => {
+      const kept = storage();
+      const all = locks();
+      const first = await tabName(kept, all, "navigate", () => "one");
+      expect(await tabName(kept, all, arrival, () => "two")).toBe(first);
+    },
+  );
 
   it("is another one in a duplicated tab, whose storage is a copy", async () => {
     const all = locks();
-    await tabName(storage({ "intellicall.tab": "one" }), all, () => "unused");
-    expect(await tabName(storage({ "intellicall.tab": "one" }), all, () => "two")).toBe("two");
+    await tabName(storage({ "intellicall.tab": "one" }), all, "navigate", () => "unused");
+    expect(await tabName(storage({ "intellicall.tab": "one" }), all, "back_forward", () => "two")).toBe("two");
+  });
+
+  it("stays the same when one comes back to a tab that was left", async () => {
+    expect(await tabName(storage({ "intellicall.tab": "one" }), locks(), "back_forward", () => "two")).toBe("one");
   });
 
   it("works where there are no locks", async () => {
-    expect(await tabName(storage(), undefined, () => "one")).toBe("one");
+    const kept = storage();
+    expect(await tabName(kept, undefined, "navigate", () => "one")).toBe("one");
+    expect(await tabName(kept, undefined, "back_forward", () => "two")).toBe("one");
   });
 });
 

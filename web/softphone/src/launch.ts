@@ -21,32 +21,49 @@ export function forgetTicket(storage: Storage): void {
 }
 
 /**
- * This tab's random name, the same after a reload. Duplicating a tab copies its storage, so a name counts only while
- * its lock is ours; `locks` is missing on insecure pages.
+ * This tab's random name, the same after a reload and after another click that came into this tab. Duplicating a tab copies its
+ * storage, and browsers call that arrival `back_forward`: only then the name counts only if nobody else holds its lock. `locks` is
+ * missing on insecure pages.
  */
-export async function tabName(storage: Storage, locks: LockManager | undefined, random: () => string): Promise<string> {
+export async function tabName(
+  storage: Storage,
+  locks: LockManager | undefined,
+  arrival: NavigationTimingType,
+  random: () => string,
+): Promise<string> {
   const kept = storage.getItem(TAB_KEY);
-  if (kept !== null && (await claim(kept, locks))) return kept;
+  if (kept !== null && (arrival !== "back_forward" || (await isFree(kept, locks)))) {
+    hold(kept, locks);
+    return kept;
+  }
   const fresh = random();
   storage.setItem(TAB_KEY, fresh);
-  await claim(fresh, locks);
+  hold(fresh, locks);
   return fresh;
 }
 
-const RELOAD_RELEASES_WITHIN_MS = 200;
+/** A page that was left a moment ago may need that long to let go. */
+const FREE_WITHIN_MS = 300;
 
-function claim(name: string, locks: LockManager | undefined): Promise<boolean> {
+function isFree(name: string, locks: LockManager | undefined): Promise<boolean> {
   if (locks === undefined) return Promise.resolve(true);
-  return new Promise((resolve) => {
-    const signal = AbortSignal.timeout(RELOAD_RELEASES_WITHIN_MS);
-    const forever = new Promise<never>(() => {});
-    locks
-      .request(`intellicall.tab.${name}`, { signal }, () => {
-        resolve(true);
-        return forever;
-      })
-      .catch(() => resolve(false));
-  });
+  const signal = AbortSignal.timeout(FREE_WITHIN_MS);
+  return locks.request(lockOf(name), { signal }, () => true).catch(() => false);
+}
+
+/** Hold the name's lock as long as the page lives. */
+function hold(name: string, locks: LockManager | undefined): void {
+  locks?.request(lockOf(name), () => new Promise<never>(() => {})).catch(() => {});
+}
+
+function lockOf(name: string): string {
+  return `intellicall.tab.${name}`;
+}
+
+/** How the page was come to, for `tabName`. */
+export function arrivalOf(performance: Performance): NavigationTimingType {
+  const [entry] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  return entry?.type ?? "navigate";
 }
 
 /** Resolves once somebody really looks at the page: a prefetched, prerendered or background page must ring nobody. */

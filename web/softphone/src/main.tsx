@@ -2,7 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 import { listenForKeys } from "./keyboard";
-import { forgetTicket, tabName, takeTicket, untilVisible } from "./launch";
+import { arrivalOf, forgetTicket, tabName, takeTicket, untilVisible } from "./launch";
 import { Softphone } from "./softphone";
 import "./style.css";
 import { showInTab, tickWhileTalking } from "./tab";
@@ -25,7 +25,12 @@ function customersVoice(): HTMLAudioElement {
 
 async function start(): Promise<void> {
   const ticket = takeTicket(location, history, sessionStorage);
-  const tab = await tabName(sessionStorage, navigator.locks as LockManager | undefined, randomName);
+  const tab = await tabName(
+    sessionStorage,
+    navigator.locks as LockManager | undefined,
+    arrivalOf(performance),
+    randomName,
+  );
   const softphone = new Softphone({
     origin: location.origin,
     tab,

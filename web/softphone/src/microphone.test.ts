@@ -186,6 +186,18 @@ describe("choice of device", () => {
   });
 });
 
+it("lets go of what is being opened when another tab becomes the softphone, and opens again when wanted", async () => {
+  const computer = new Computer("Headset");
+  const { microphone, states } = microphoneOf(computer);
+  const opening = microphone.open();
+  microphone.release();
+  const again = microphone.open();
+  await expect(opening).rejects.toThrow(MicrophoneError);
+  await again;
+  expect(computer.tracks.map(({ readyState }) => readyState).toSorted()).toEqual(["ended", "live"]);
+  expect(states).toEqual(["ready"]);
+});
+
 describe("after a call", () => {
   it("lets go after half a minute, if opening again asks nobody", async () => {
     const computer = new Computer("Headset");

@@ -42,6 +42,7 @@ export class Microphone {
   #resting: ReturnType<typeof setTimeout> | undefined;
   #muted = false;
   #wanted = false;
+  #openings = 0;
 
   constructor(events: MicrophoneEvents, navigator: Navigator, storage: Storage) {
     this.#events = events;
@@ -62,10 +63,12 @@ export class Microphone {
     this.#wanted = true;
     clearTimeout(this.#resting);
     if (this.#stream?.getAudioTracks()[0]?.readyState === "live") return Promise.resolve(this.#stream);
-    this.#opening ??= this.#start().finally(() => {
-      this.#opening = null;
+    if (this.#opening !== null) return this.#opening;
+    const opening = this.#start().finally(() => {
+      if (this.#opening === opening) this.#opening = null;
     });
-    return this.#opening;
+    this.#opening = opening;
+    return opening;
   }
 
   /** No call needs it any more: let go of it in half a minute, if opening it again asks nobody anything. */
@@ -76,9 +79,11 @@ export class Microphone {
     this.#resting = setTimeout(() => void this.#letGo(), REST_AFTER_MS);
   }
 
-  /** Let go at once. */
+  /** Let go at once, also of what is being opened. */
   release(): void {
     this.#wanted = false;
+    this.#opening = null;
+    this.#openings += 1;
     clearTimeout(this.#resting);
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
@@ -97,9 +102,13 @@ export class Microphone {
 
   async #start(): Promise<MediaStream> {
     if (this.#media === undefined) throw this.#failed("insecure", "no media devices");
-    const granted = await this.isGranted();
-    if (!granted) this.#events.onState("asking", "");
+    const opening = this.#openings;
+    if (!(await this.isGranted())) this.#events.onState("asking", "");
     const stream = await this.#ask(await this.#rememberedId());
+    if (opening !== this.#openings) {
+      for (const track of stream.getTracks()) track.stop();
+      throw new MicrophoneError("busy", "released meanwhile");
+    }
     this.#adopt(stream);
     this.#events.onState("ready", "");
     void this.#tellDevices();

@@ -87,6 +87,12 @@ describe("turning a click into a call", () => {
   });
 });
 
+it("shows a new click instead of the end of the call before", () => {
+  const view = viewAfter(...READY, { type: "call", call: ENDED }, { type: "launch", ...LAUNCH });
+  expect(view.call).toBeNull();
+  expect(viewAfter(...READY, { type: "call", call: TALKING }, { type: "launch", ...LAUNCH }).call).toEqual(TALKING);
+});
+
 describe("news of calls", () => {
   it("ignores the end of an older call while another one lives", () => {
     const view = viewAfter(

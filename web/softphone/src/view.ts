@@ -95,7 +95,7 @@ function told(view: View, message: FromPlatform, now: number): View {
     case "elsewhere":
       return { ...view, place: "elsewhere", launch: message.launch, call: message.call };
     case "launch":
-      return { ...view, launch: message, dialed: null, refusal: null };
+      return launched(view, message);
     case "call":
       return withCall(view, message.call);
     case "refused":
@@ -109,6 +109,11 @@ function told(view: View, message: FromPlatform, now: number): View {
     case "pong":
       return view;
   }
+}
+
+/** A new click: what was before it is over, unless it still lives. */
+function launched(view: View, launch: Launch): View {
+  return { ...view, launch, dialed: null, refusal: null, call: isLive(view.call) ? view.call : null };
 }
 
 function welcomed(view: View, message: Extract<FromPlatform, { type: "welcome" }>, now: number): View {
