@@ -42,12 +42,12 @@ def configure(install: EngineInstall, dirs: EngineDirs) -> EngineDirs:
 
 async def answers(engine: EngineProcess) -> None:
     """Wait until the engine's console says that it has booted."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 if "fully booted" in await engine.console("core waitfullybooted"):
                     return
-            except ConnectionError:
+            except (ConnectionError, TimeoutError):
                 await asyncio.sleep(0.02)
 
 

@@ -46,7 +46,7 @@ class TestNetwork:
             raise RuntimeError("the test network was not started")
         return Trunk(TRUNK_NAME, HOST, self._port, Transport.UDP, codecs=("alaw", "ulaw"))
 
-    async def start(self, deadline_s: float = 15.0) -> None:
+    async def start(self, deadline_s: float = 30.0) -> None:
         """Start the network, or adopt the running one; returns when it takes calls. Raises EngineUnavailable after `deadline_s`."""
         self._dirs.create()
         self._port = self._choose_port()
