@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CALL_STATES } from "../../shared/generated";
-import { ENDED, LAUNCH, LINK_OPEN, READY, RINGING, TALKING, viewAfter, WELCOME } from "./examples";
+import { BUSY_END, ENDED, LAUNCH, LINK_OPEN, READY, RINGING, TALKING, viewAfter, WELCOME } from "./examples";
 import { alertLine, customerOf, endLine, hintLine, statusLine, tabTitle } from "./words";
 
 describe("the status line", () => {
@@ -67,13 +67,16 @@ describe("the tab's title", () => {
   });
 });
 
+it("says you to the agent", () => {
+  const end = { ...BUSY_END, reason: "agent_hung_up", title: "The agent hung up." };
+  expect(statusLine(viewAfter(...READY, { type: "call", call: { ...ENDED, end } }))).toBe("You hung up");
+});
+
 it("prefers the platform's own way to write a number", () => {
   expect(customerOf({ ...RINGING, customer_display: "(202) 555-0143" })).toBe("(202) 555-0143");
 });
 
 it("says how long people talked", () => {
   expect(endLine(ENDED)).toBe("Nobody was connected.");
-  expect(endLine({ ...ENDED, end: { ...(ENDED.end as NonNullable<typeof ENDED.end>), duration: 61 } })).toBe(
-    "You talked for 1 minute 1 second.",
-  );
+  expect(endLine({ ...ENDED, end: { ...BUSY_END, duration: 61 } })).toBe("You talked for 1 minute 1 second.");
 });

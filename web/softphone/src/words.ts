@@ -1,4 +1,5 @@
 /** Every sentence that depends on the state, in one place. Pure; no sentence repeats a number in a log or title. */
+import type { EndReason } from "../../shared/generated";
 import { groupDigits } from "../../shared/numbers";
 import { spokenDuration } from "../../shared/time";
 import type { Call, Launch } from "./protocol";
@@ -28,7 +29,7 @@ export function statusLine(view: View): string {
     case "call":
       return view.call === null ? "" : callLine(view.call, view.hangingUp);
     case "ended":
-      return view.call?.end?.title ?? "Call ended";
+      return endTitle(view.call);
     case "starting":
       return startingLine(view);
     case "idle":
@@ -62,6 +63,17 @@ function callLine(call: Call, hangingUp: boolean): string {
     case "ended":
       return "Hanging up…";
   }
+}
+
+/** The platform's own words speak of "the agent" to everybody; here the agent reads. */
+const TO_THE_AGENT: Readonly<Partial<Record<string, string>>> = {
+  agent_hung_up: "You hung up",
+  agent_gave_up: "You hung up before the customer answered",
+} satisfies Partial<Record<EndReason, string>>;
+
+function endTitle(call: Call | null): string {
+  const end = call?.end;
+  return end ? (TO_THE_AGENT[end.reason] ?? end.title) : "Call ended";
 }
 
 function idleLine(view: View): string {
