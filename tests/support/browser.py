@@ -29,7 +29,7 @@ QUIET = (
 )
 """Nothing of these changes what a page can do; Debian's Chromium needs the first one to run as root."""
 
-# Wall-clock milliseconds of every state that the softphone showed, kept through the page's life.
+# Wall-clock milliseconds of what a test has to know to the millisecond; the page does not notice.
 _WITNESS = """
 (() => {
   window.seen = [];
@@ -40,6 +40,11 @@ _WITNESS = """
     if (state && (!window.seen.length || window.seen.at(-1).state !== state)) window.seen.push({ state, at: now() });
   };
   new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true });
+  const close = RTCPeerConnection.prototype.close;
+  RTCPeerConnection.prototype.close = function () {
+    window.voiceClosedAt = now();
+    return close.call(this);
+  };
   document.addEventListener('click', (event) => {
     const button = event.target.closest('[data-testid=hang-up]');
     if (button) window.hangUpClickedAt = now();
@@ -125,9 +130,18 @@ class Softphone:
         seen: list[dict[str, Any]] = await self.page.evaluate("window.seen")
         return float(next(entry["at"] for entry in seen if entry["state"] == state)) / 1000
 
+    async def states(self) -> list[str]:
+        """Return the call states that the page has shown so far, in order."""
+        return [entry["state"] for entry in await self.page.evaluate("window.seen")]
+
     async def hang_up_clicked_at(self) -> float:
         """Return when the person's click on hang up reached the page, in seconds since the epoch."""
         return float(await self.page.evaluate("window.hangUpClickedAt")) / 1000
+
+    async def voice_closed_at(self) -> float:
+        """Return when the page let go of the call's voice, in seconds since the epoch."""
+        await self.page.wait_for_function("window.voiceClosedAt")
+        return float(await self.page.evaluate("window.voiceClosedAt")) / 1000
 
     async def sideways(self) -> int:
         """Return how many pixels the page can be scrolled sideways."""

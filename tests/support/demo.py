@@ -171,6 +171,18 @@ class Demo:
         assert found, text
         return int(found[1])
 
+    def logged(self, words: str) -> int:
+        """Count the platform's log lines with these words."""
+        return (Path(self.facts["log_dir"]) / "platform.log").read_text().count(words)
+
+    async def until_logged(self, words: str, times: int, patience_s: float = 15.0) -> None:
+        """Wait until the words are there at least so often."""
+
+        async def there() -> bool | None:
+            return True if self.logged(words) >= times else None
+
+        await until(there, patience_s)
+
     def carrier(self) -> EngineProcess:
         """Return the console of the test network's engine."""
         return EngineProcess(self.install, EngineDirs.below(self.state / "testnet"))

@@ -24,6 +24,8 @@ GUIDE_FIELDS = (
 """In the guide's order."""
 OUR_FIELDS = ("answer_time", "reason", "ended_by")
 """Issue 2's additions, after the guide's."""
+HEARD = 0.8
+"""Share of a recording in which a voice that never stops has to be found, by tenths of a second; a busy machine loses packets."""
 
 
 async def download(demo: Demo, url: str, folder: Path) -> "tuple[array[int], array[int]]":
