@@ -152,6 +152,15 @@ def test_early_media_after_ringing_is_told_too() -> None:
     assert [event.early_media for event in told if isinstance(event, LegRinging)] == [False, True]
 
 
+def test_a_redirection_is_a_refusal() -> None:
+    legs = call()
+    tell(legs, *ANSWERED)
+    legs.customer_ordered()
+    forwarded = ("Dial", "x", {"dialstatus": "CANCEL", "forward": "+4420"})
+    told = tell(legs, dial("x"), forwarded, dial("x", "BUSY"), asks(AGENT, soft=True), gone("x", 0), gone(AGENT))
+    assert brief(told)[0] == (Role.CUSTOMER, Cause.NUMBER_REFUSED, True, 302)
+
+
 def test_hanging_up_cancels_what_was_not_answered() -> None:
     legs = call()
     tell(legs, *ANSWERED)

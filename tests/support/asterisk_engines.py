@@ -52,7 +52,7 @@ class EngineHome:
         real = RealEngine(embedded_engine(self.settings, SystemClock()), self.recordings)
         real.engine.listen(real.heard)
         await real.engine.start()
-        assert real.engine.ready, "the engine did not become ready"
+        await real.heard.wait(EngineReady, deadline_s=60)  # on a busy machine it may come after `start` returned
         try:
             yield real
         finally:

@@ -10,53 +10,38 @@ from collections.abc import Awaitable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import structlog
 
 from intellicall.clock import Clock
-from intellicall.ids import new_id
 from intellicall.telephony.asterisk.closing import ClosedFiles
-from intellicall.telephony.asterisk.connection import (
-    EVENT_TYPES,
-    AriLink,
-    ConnectionGone,
-    EngineConnection,
-    Event,
-    RequestRefused,
-)
-from intellicall.telephony.asterisk.dialplan import (
-    AGENT_CONTEXT,
-    APP,
-    CUSTOMER_CONTEXT,
-    FILE_VARIABLE,
-    LIMIT_VARIABLE,
-    call_variables,
-    trunk_endpoint,
-    trunk_host,
-    usable_trunks,
-    wire_number,
+from intellicall.telephony.asterisk.connection import AriLink, ConnectionGone, EngineConnection, Event, RequestRefused
+from intellicall.telephony.asterisk.dialplan import APP, CUSTOMER_CONTEXT, recording_file, trunk_endpoint
+from intellicall.telephony.asterisk.furnishing import (
+    channel_uri,
+    furnish,
+    is_new_process,
+    living,
+    put,
+    recall,
+    remove,
+    subscribe,
+    unless_gone,
 )
 from intellicall.telephony.asterisk.legs import AgentTrunkFailed, AgentUp, CallLegs, Outcome, agent_channel, channel_call
+from intellicall.telephony.asterisk.placing import agent_request
 from intellicall.telephony.asterisk.provisioning import (
-    PLACEHOLDER,
-    EngineObject,
-    is_ours,
-    is_trunk,
-    removals,
     softphone_account,
     softphone_endpoint,
     softphone_objects,
     trunk_objects,
 )
+from intellicall.telephony.asterisk.telling import Teller
 from intellicall.telephony.engine import (
     CallPlan,
-    EngineEvent,
     EngineLost,
     EngineReady,
     EngineUnavailable,
-    LegEnded,
-    LegEvent,
     LegSeen,
     Listener,
     Role,
@@ -65,13 +50,10 @@ from intellicall.telephony.engine import (
     Trunk,
 )
 
-ANSWER_HEADER = "X-Intellicall-Answer"
-BOOT_VARIABLE = "IC_BOOT"
 START_WAIT_S = 10.0
-RECONNECT_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
+RECONNECT_S = (0.05, 0.1, 0.2, 0.4, 0.5)
 AUDIO_POLL_S = 0.02
 AUDIO_DEADLINE_S = 5.0
-FILE_DEADLINE_S = 3.0
 HUNG_S = 20.0
 """An engine of our own that answers nothing for this long is killed, so that its supervisor starts a new one."""
 
@@ -124,7 +106,6 @@ class AsteriskEngine:
         self._secret = softphone_secret
         self._domain = softphone_domain
         self._process = process
-        self._listener: Listener = _ignore
         self._link: AriLink | None = None
         self._ready = asyncio.Event()
         self._allowed = asyncio.Event()
@@ -135,9 +116,9 @@ class AsteriskEngine:
         self._softphones: dict[str, SipAccount] = {}
         self._plans: dict[str, CallPlan] = {}
         self._calls: dict[str, CallLegs] = {}
-        self._behind: dict[str, list[LegEvent]] = {}
         self._doubtful: set[str] = set()
         self._files = ClosedFiles()
+        self._teller = Teller(self._files)
         self._keeper: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -168,7 +149,7 @@ class AsteriskEngine:
         return self._connection.url.replace("http", "ws", 1) + "/ws" if self.ready else None
 
     def listen(self, listener: Listener) -> None:
-        self._listener = listener
+        self._teller.listener = listener
 
     async def start(self) -> None:
         self._recordings_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -209,6 +190,7 @@ class AsteriskEngine:
         if self._link is not None:
             await self._link.close()
             self._link = None
+        await self._teller.stop()
         self._files.stop()
 
     # -- the port: orders ----------------------------------------------------------------------------------------------
@@ -218,50 +200,51 @@ class AsteriskEngine:
         self._trunks_known = True
         if self.ready:
             with contextlib.suppress(EngineUnavailable):
-                await self._provision(self._live_link())
+                await self._furnish(self.live_link())
 
     async def open_softphone(self, session_id: str) -> SipAccount:
-        link = self._live_link()
+        link = self.live_link()
         account = softphone_account(session_id, self._secret, self._domain)
-        await self._ask(self._put(link, softphone_objects(account)))
+        await self._ask(put(link, softphone_objects(account)))
         self._softphones[session_id] = account
         return account
 
     async def close_softphone(self, session_id: str) -> None:
         if self._softphones.pop(session_id, None) is not None and self._link is not None:
             with contextlib.suppress(ConnectionGone):
-                await self._remove(self._link, softphone_endpoint(session_id))
+                await remove(self._link, softphone_endpoint(session_id))
 
     async def ring_agent(self, plan: CallPlan) -> None:
-        link = self._live_link()
+        link = self.live_link()
         if plan.call_id in self._calls:
             return
-        variables = call_variables(plan, self._trunks, self._recordings_dir)
-        recording = Path(variables[f"__{FILE_VARIABLE}"]) if plan.recording is not None else None
+        recording = recording_file(self._recordings_dir, plan.recording) if plan.recording is not None else None
         softphone = isinstance(plan.agent, SoftphoneLine)
         call = CallLegs(plan.call_id, softphone=softphone, max_length_s=plan.max_length_s, recording=recording)
         self._calls[plan.call_id] = call
         self._plans[plan.call_id] = plan
         call.ring_until = self._clock.monotonic() + plan.agent_ring_s
         try:
-            await self._ring_next(link, call, plan, variables)
+            await self._ring_next(link, call, plan)
         except ConnectionGone as gone:
             self._doubtful.add(agent_channel(plan.call_id, call.agent_tries))
             self._forget(call)
             raise EngineUnavailable("the engine did not answer") from gone
+        except ValueError:
+            self._forget(call)
+            raise
 
     async def ring_customer(self, plan: CallPlan) -> None:
-        link = self._live_link()
+        link = self.live_link()
         call = self._calls.get(plan.call_id)
         if call is None or call.customer is not None or call.agent.channel is None:
             return
-        if call.recording is not None:
-            self._files.expect(call.recording.name)
+        self._teller.expect_recording(call)
         customer = call.customer_ordered()
         try:
             await link.request(
                 "POST",
-                f"channels/{quote(call.agent.channel, safe='')}/continue",
+                f"{channel_uri(call.agent.channel)}/continue",
                 query={"context": CUSTOMER_CONTEXT, "extension": "s", "priority": "1"},
             )
         except RequestRefused:  # the agent's leg ended meanwhile; its LegEnded is on its way or was told
@@ -272,59 +255,40 @@ class AsteriskEngine:
 
     async def hang_up(self, call_id: str) -> None:
         call = self._calls.get(call_id)
-        link = self._live_link()
+        link = self.live_link()
         if call is None:
             return
         call.hanging_up = True
         for leg in (call.agent, call.customer):
             if leg is not None and leg.channel is not None:
-                await self._ask(_unless_gone(link.request("DELETE", f"channels/{quote(leg.channel, safe='')}")))
+                await self._ask(unless_gone(link.request("DELETE", channel_uri(leg.channel))))
                 return
 
     async def snapshot(self) -> list[LegSeen]:
-        channels = await self._ask(self._live_link().request("GET", "channels"))
-        seen = []
-        for channel in channels:
-            if (owner := channel_call(channel)) is None:
-                continue
-            call = self._calls.get(owner[0])
-            answered = channel["state"] == "Up" and (owner[1] is Role.CUSTOMER or call is None or call.agent.answered)
-            seen.append(LegSeen(*owner, answered))
-        return seen
+        alive = await self._ask(living(self.live_link()))
+        return [
+            LegSeen(call_id, role, channel["state"] == "Up" and (role is Role.CUSTOMER or self._agent_answered(call_id)))
+            for call_id, channels in alive.items()
+            for role, channel in channels.items()
+        ]
+
+    def _agent_answered(self, call_id: str) -> bool:
+        call = self._calls.get(call_id)
+        return call is None or call.agent.answered
 
     # -- ringing the agent ---------------------------------------------------------------------------------------------
 
-    async def _ring_next(self, link: AriLink, call: CallLegs, plan: CallPlan, variables: dict[str, str]) -> None:
-        """Ring the agent's softphone, or the agent's phone through the next trunk. Raises ConnectionGone."""
-        line = plan.agent
+    async def _ring_next(self, link: AriLink, call: CallLegs, plan: CallPlan) -> None:
+        """Ring the agent's softphone, or the agent's phone through the next trunk. Raises ConnectionGone, ValueError."""
         left = call.ring_until - self._clock.monotonic()
-        variables = dict(variables)
-        if isinstance(line, SoftphoneLine):
-            endpoint = f"PJSIP/{softphone_endpoint(line.session_id)}"
-            variables[f"PJSIP_HEADER(add,{ANSWER_HEADER})"] = line.answer_token
-            caller_id = wire_number(plan.customer_number, None)
-        else:
-            trunks = usable_trunks(line.trunks, self._trunks)
-            out_of_time = call.agent_tries > 0 and left < 1
-            if call.agent_tries >= len(trunks) or out_of_time or call.hanging_up:
-                self._emit_all(call, call.give_up_agent(self._clock.now()))
-                return
-            trunk = trunks[call.agent_tries]
-            endpoint = f"PJSIP/{trunk_endpoint(trunk)}/sip:{wire_number(line.number, trunk)}@{trunk_host(trunk)}"
-            caller_id = wire_number(plan.caller_id, trunk)
+        body = agent_request(plan, call.agent_tries, left, self._trunks, self._recordings_dir)
+        if body is None or call.hanging_up:
+            self._emit_all(call, call.give_up_agent(self._clock.now()))
+            return
         call.agent_tries += 1
-        body = {
-            "endpoint": endpoint,
-            "context": AGENT_CONTEXT,
-            "extension": "s",
-            "priority": 1,
-            "callerId": caller_id,
-            "timeout": max(1, round(left)),
-            "variables": variables,
-        }
         call.agent.channel = channel = agent_channel(plan.call_id, call.agent_tries)
         try:
-            await link.request("POST", f"channels/{quote(channel, safe='')}", body=body)
+            await link.request("POST", channel_uri(channel), body=body)
         except RequestRefused:  # no such endpoint, or nobody is registered there
             if call.agent.attempts < call.agent_tries and not call.agent.ended:
                 call.agent.channel = None
@@ -339,7 +303,7 @@ class AsteriskEngine:
 
         async def ring() -> None:
             try:
-                await self._ring_next(link, call, plan, call_variables(plan, self._trunks, self._recordings_dir))
+                await self._ring_next(link, call, plan)
             except ConnectionGone:
                 self._doubtful.add(agent_channel(call.call_id, call.agent_tries))
 
@@ -350,13 +314,13 @@ class AsteriskEngine:
         deadline = self._clock.monotonic() + AUDIO_DEADLINE_S
         while (channel := call.agent.channel) is not None and (link := self._link) is not None and not call.hanging_up:
             try:
-                statistics = await link.request("GET", f"channels/{quote(channel, safe='')}/rtp_statistics")
+                statistics = await link.request("GET", f"{channel_uri(channel)}/rtp_statistics")
                 if statistics and statistics.get("rxcount", 0) > 0:
                     self._emit_all(call, call.agent_answered(self._clock.now()))
                     return
                 if self._clock.monotonic() >= deadline:
                     call.no_audio = True
-                    await link.request("DELETE", f"channels/{quote(channel, safe='')}")
+                    await link.request("DELETE", channel_uri(channel))
                     return
             except RequestRefused:
                 pass  # not there yet, or gone: the next round tells
@@ -388,7 +352,7 @@ class AsteriskEngine:
             elif isinstance(outcome, AgentTrunkFailed):
                 self._try_next_trunk(call)
             else:
-                self._emit(call, outcome)
+                self._teller.tell_of(call, outcome)
         if call.over:
             self._forget(call)
 
@@ -398,53 +362,9 @@ class AsteriskEngine:
         else:
             self._emit_all(call, call.agent_answered(at))
 
-    def _emit(self, call: CallLegs, event: LegEvent) -> None:
-        """Hand the event on; behind a customer's end that waits for its file, in order."""
-        behind = self._behind.get(call.call_id)
-        if behind is not None:
-            behind.append(event)
-        elif isinstance(event, LegEnded) and event.role is Role.CUSTOMER and (waits := self._awaited_file(call)):
-            self._behind[call.call_id] = [event]
-            self._spawn(self._after_file(call, *waits), "recording-closed")
-        else:
-            self._drop_empty(call, event)
-            self._tell(event)
-
-    def _awaited_file(self, call: CallLegs) -> tuple[str, int] | None:
-        """Return the recording's name and how often it has yet to be closed (once for each trunk tried), or None."""
-        attempts = call.customer.attempts if call.customer is not None else 0
-        if call.recording is None or attempts == 0 or self._files.is_closed(call.recording.name, attempts):
-            return None
-        return call.recording.name, attempts
-
-    async def _after_file(self, call: CallLegs, name: str, times: int) -> None:
-        if not await self._files.wait(name, times, FILE_DEADLINE_S):
-            log.warning("recording not closed in time", call_id=call.call_id)
-        for event in self._behind.pop(call.call_id, []):
-            self._drop_empty(call, event)
-            self._tell(event)
-        if call.over:
-            self._forget(call)
-
-    def _drop_empty(self, call: CallLegs, event: LegEvent) -> None:
-        """A call that was not answered leaves no recording behind."""
-        unanswered = call.customer is not None and call.customer.up_at is None
-        if call.recording is not None and unanswered and isinstance(event, LegEnded) and event.role is Role.CUSTOMER:
-            call.recording.unlink(missing_ok=True)
-
-    def _tell(self, event: EngineEvent) -> None:
-        try:
-            self._listener(event)
-        except Exception:
-            log.exception("listener failed", event_type=type(event).__name__)
-
     def _forget(self, call: CallLegs) -> None:
-        if call.call_id in self._behind:
-            return
         self._calls.pop(call.call_id, None)
         self._plans.pop(call.call_id, None)
-        if call.recording is not None:
-            self._files.forget(call.recording.name)
 
     # -- the connection ------------------------------------------------------------------------------------------------
 
@@ -478,7 +398,7 @@ class AsteriskEngine:
                 return False
             self._ready.set()
             log.info("engine ready", restarted=restarted)
-            self._tell(EngineReady(self._clock.now(), restarted=restarted))
+            self._teller.tell(EngineReady(self._clock.now(), restarted=restarted))
             await link.closed.wait()
         except (ConnectionGone, RequestRefused) as error:
             log.info("engine not usable yet", error=str(error))
@@ -490,85 +410,48 @@ class AsteriskEngine:
             await link.close()
             if was_ready:
                 log.info("engine lost")
-                self._tell(EngineLost(self._clock.now()))
+                self._teller.tell(EngineLost(self._clock.now()))
         return True
 
     async def _set_up(self, link: AriLink) -> bool:
-        """Filter, subscribe, provision, adopt. Returns whether the engine process is one that we never saw."""
-        await link.request("PUT", f"applications/{APP}/eventFilter", body={"allowed": [{"type": kind} for kind in EVENT_TYPES]})
-        await link.request("PUT", PLACEHOLDER.uri, body=PLACEHOLDER.body)
-        await link.request("POST", f"applications/{APP}/subscription", query={"eventSource": "endpoint:PJSIP"})
-        boot = await link.request("GET", "asterisk/variable", query={"variable": BOOT_VARIABLE})
-        restarted = not boot.get("value")
+        """Subscribe, furnish, adopt. Returns whether the engine process is one that no platform ever talked to."""
+        await subscribe(link)
+        restarted = await is_new_process(link)
         if restarted:
-            await link.request("POST", "asterisk/variable", query={"variable": BOOT_VARIABLE, "value": new_id()})
             self._doubtful.clear()
         for channel in list(self._doubtful):
-            await _unless_gone(link.request("DELETE", f"channels/{quote(channel, safe='')}"))
+            await unless_gone(link.request("DELETE", channel_uri(channel)))
             self._doubtful.discard(channel)
-        await self._provision(link)
+        await self._furnish(link)
         await self._adopt(link)
         return restarted
 
-    async def _provision(self, link: AriLink) -> None:
-        """Make the engine's trunks and softphones the ones that we know. What is right already is not touched.
-
-        Before `set_trunks` the trunks that an earlier platform left stay: calls may be about to fail over to one of them.
-        """
-        there = {e["resource"] for e in await link.request("GET", "endpoints/PJSIP") if is_ours(e["resource"])}
+    async def _furnish(self, link: AriLink) -> None:
         wanted = {trunk_endpoint(trunk): trunk_objects(trunk) for trunk in self._trunks.values()}
         wanted |= {account.username: softphone_objects(account) for account in self._softphones.values()}
-        for name in there - wanted.keys():
-            if self._trunks_known or not is_trunk(name):
-                await self._remove(link, name)
-        for name in wanted.keys() - there:
-            await self._put(link, wanted[name])
-
-    async def _put(self, link: AriLink, objects: Sequence[EngineObject]) -> None:
-        await asyncio.gather(*(link.request("PUT", each.uri, body=each.body) for each in objects))
-
-    async def _remove(self, link: AriLink, endpoint: str) -> None:
-        for each in removals(endpoint):
-            await _unless_gone(link.request("DELETE", each.uri))
+        await furnish(link, wanted, keep_trunks=not self._trunks_known)
 
     async def _adopt(self, link: AriLink) -> None:
         """Take up the calls that live; forget those that ended while nobody listened."""
-        living = _owners(await link.request("GET", "channels"))
-        for call_id in living.keys() - self._calls.keys():
-            await self._take_up(link, call_id, living[call_id])
-        living = _owners(await link.request("GET", "channels"))
+        for call_id, channels in (await living(link)).items():
+            if call_id not in self._calls:
+                self._calls[call_id] = call = await recall(link, call_id, channels)
+                self._teller.expect_recording(call)
+        alive = await living(link)
         for call in list(self._calls.values()):
-            channels = living.get(call.call_id)
-            if not channels:
+            if call.call_id not in alive:
                 self._forget(call)
-                continue
-            for role, channel in channels.items():
-                self._emit_quietly(call, role, channel)
+            for role, channel in alive.get(call.call_id, {}).items():
+                self._adopt_leg(call, role, channel)
 
-    async def _take_up(self, link: AriLink, call_id: str, channels: dict[Role, dict[str, Any]]) -> None:
-        """Rebuild what we need to know of a call that an earlier platform process placed."""
-        values: dict[str, str] = {}
-        for channel in channels.values():
-            for name in (FILE_VARIABLE, LIMIT_VARIABLE):
-                with contextlib.suppress(RequestRefused):
-                    uri = f"channels/{quote(channel['id'], safe='')}/variable"
-                    answer = await link.request("GET", uri, query={"variable": name})
-                    values.setdefault(name, answer.get("value", ""))
-        recording = Path(values[FILE_VARIABLE]) if values.get(FILE_VARIABLE) else None
-        limit = int(values[LIMIT_VARIABLE]) if values.get(LIMIT_VARIABLE) else None
-        agent = channels.get(Role.AGENT)
-        softphone = agent is not None and agent["name"].startswith(f"PJSIP/{softphone_endpoint('')}")
-        self._calls[call_id] = CallLegs(call_id, softphone=softphone, max_length_s=limit, recording=recording)
-        if recording is not None:
-            self._files.expect(recording.name)
-
-    def _emit_quietly(self, call: CallLegs, role: Role, channel: dict[str, Any]) -> None:
+    def _adopt_leg(self, call: CallLegs, role: Role, channel: dict[str, Any]) -> None:
         call.adopt(role, channel, datetime.fromisoformat(channel["creationtime"]))
         in_stasis = channel.get("dialplan", {}).get("app_name") == "Stasis"
         if role is Role.AGENT and call.softphone and in_stasis and not call.agent.answered:
             self._spawn(self._prove_audio(call), "agent-audio")
 
-    def _live_link(self) -> AriLink:
+    def live_link(self) -> AriLink:
+        """Return the open connection. Not of the port: for tests that ask Asterisk itself. Raises EngineUnavailable."""
         if self._link is None or not self.ready or self._superseded:
             raise EngineUnavailable("the engine is away")
         return self._link
@@ -583,25 +466,3 @@ class AsteriskEngine:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _ignore(_: EngineEvent) -> None:
-    """The listener before one is named."""
-
-
-async def _unless_gone(request: Awaitable[Any]) -> None:
-    """Do it, unless the thing is gone already."""
-    try:
-        await request
-    except RequestRefused as refused:
-        if refused.status != 404:
-            raise
-
-
-def _owners(channels: Iterable[dict[str, Any]]) -> dict[str, dict[Role, dict[str, Any]]]:
-    """Sort the engine's channels by call and role."""
-    found: dict[str, dict[Role, dict[str, Any]]] = {}
-    for channel in channels:
-        if (owner := channel_call(channel)) is not None:
-            found.setdefault(owner[0], {})[owner[1]] = channel
-    return found

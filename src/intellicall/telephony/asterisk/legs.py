@@ -48,6 +48,7 @@ class Leg:
     up_at: datetime | None = None
     answered: bool = False
     far_end_hung_up: bool = False
+    redirected: bool = False
     held: LegEnded | None = None
     ended: bool = False
 
@@ -116,6 +117,7 @@ class CallLegs:
         if leg.ended:
             return
         if kind == "Dial":
+            leg.redirected = leg.redirected or bool(event.get("forward"))
             yield from self._dialed(leg, event.get("dialstatus", ""), at)
         elif kind == "ChannelStateChange":
             yield from self._state(leg, channel.get("state", ""), at)
@@ -186,7 +188,9 @@ class CallLegs:
             leg.far_end_hung_up = True
 
     def _destroyed(self, leg: Leg, event: dict[str, Any], at: datetime) -> Iterator[Outcome]:
-        code = event.get("tech_cause")
+        if leg.redirected and leg.up_at is None and not self.hanging_up:
+            leg.far_end_hung_up = True  # a 3xx, which is never followed
+        code = 302 if leg.redirected else event.get("tech_cause")
         sip_code = code if isinstance(code, int) and 300 <= code <= 699 and leg.up_at is None and leg.far_end_hung_up else None
         ending = self._ended(leg, at, self._cause(leg, sip_code, event.get("cause"), at), sip_code)
         failed_early = leg.far_end_hung_up and leg.up_at is None and may_try_next(sip_code, rang=leg.rang)

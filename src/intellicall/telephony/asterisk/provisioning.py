@@ -86,6 +86,7 @@ def softphone_objects(account: SipAccount) -> list[EngineObject]:
                 "allow_subscribe": "no",
                 "identify_by": "username",
                 "rtp_timeout": str(SOFTPHONE_LOST_S),
+                "from_domain": account.domain,
                 "redirect_method": "user",
             },
         ),
@@ -111,6 +112,7 @@ def _trunk_endpoint(trunk: Trunk, name: str) -> dict[str, str]:
     attributes = {
         "transport": f"transport-{trunk.transport.value}",
         "context": CLOSED_CONTEXT,
+        "identify_by": "ip",  # that is by nothing, there being no `identify`: naming the endpoint in From opens no door
         "disallow": "all",
         "allow": ",".join(trunk.codecs),
         "direct_media": "no",
@@ -173,5 +175,7 @@ def removals(endpoint: str) -> list[EngineObject]:
     return [EngineObject(module, kind, endpoint, ()) for module, kind in kinds]
 
 
-PLACEHOLDER = EngineObject(PJSIP, "endpoint", "intellicall-nobody", (("context", CLOSED_CONTEXT), ("allow", "!all,alaw")))
+PLACEHOLDER = EngineObject(
+    PJSIP, "endpoint", "intellicall-nobody", (("context", CLOSED_CONTEXT), ("identify_by", "ip"), ("allow", "!all,alaw"))
+)
 """An endpoint that nobody can use. With it the event source `endpoint:PJSIP` exists from the start and covers every later one."""
