@@ -195,7 +195,7 @@ async def open_room(database: Database, pages: Path, limits: Limits | None = Non
     """Yield a room on a database that has every table."""
     clock = HandClock()
     now = clock.now()
-    account, agent, other, browser_key, server_key = await database.write(lambda connection: _people(connection, now))
+    account, agent, other, browser_key, server_key = await database.write(lambda connection: people(connection, now))
     engine = ScriptedEngine(clock, {}, pages)
     await engine.start()
     sip_url: list[str] = []
@@ -218,7 +218,8 @@ async def open_room(database: Database, pages: Path, limits: Limits | None = Non
     await engine.stop()
 
 
-def _people(connection: Any, now: Any) -> tuple[Account, Agent, Agent, str, str]:
+def people(connection: Any, now: Any) -> tuple[Account, Agent, Agent, str, str]:
+    """Store a sandbox account with two agents, a caller ID and both keys."""
     account = Account(id=new_id(), name="test", enabled=True, sandbox=True, default_region="IN", concurrent_calls=10)
     changes.create_account(connection, account, now)
     agent = changes.add_agent(connection, account, "agent.017", None, now)

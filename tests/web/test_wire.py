@@ -245,7 +245,7 @@ async def test_dead_tab_is_seen_by_missing_pongs() -> None:
 
 
 async def test_handshake_that_the_library_does_not_read_is_not_left_open() -> None:
-    broken = b"POST /talk HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n"
+    broken = b"GET /talk HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nab"
     async with serving([router()]) as (server, port):
         await send_raw(port, broken)
         await until(lambda: not server.connections)
