@@ -46,8 +46,8 @@ describe("results", () => {
   });
 
   it("says how long people talked", () => {
-    expect(durationWords({ duration: 150 })).toBe("talked 2:30");
-    expect(durationWords({ duration: 0 })).toBe("not connected");
+    expect(durationWords({ duration: 150 })).toBe("Talked 2:30");
+    expect(durationWords({ duration: 0 })).toBe("Not connected");
   });
 
   it("keeps one delivery one row", () => {

@@ -32,7 +32,7 @@ export function customerOf(result: CallResult, customers: readonly Customer[]): 
 }
 
 export function durationWords(result: CallResult): string {
-  return result.duration ? `talked ${clockTime(result.duration)}` : "not connected";
+  return result.duration ? `Talked ${clockTime(result.duration)}` : "Not connected";
 }
 
 /** `customer_hung_up` to `customer hung up`. */

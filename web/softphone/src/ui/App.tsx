@@ -70,6 +70,7 @@ function QuietScreen({ screen, ...rest }: { screen: Quiet; view: View; devices: 
 }
 
 function Presence({ view }: { view: View }) {
+  if (view.place !== "here" && view.place !== "opening") return null;
   const online = isReady(view) && view.link === "open" && view.engineReady;
   return (
     <span class={`presence ${online ? "online" : "offline"}`}>
