@@ -1,4 +1,4 @@
-"""Finish web/package-lock.json: no download addresses, and a line for every platform package that the registry in use does not have.
+"""Finish web/package-lock.json: no download addresses, and a line for every platform package that the registry does not have.
 
 `npm ci` refuses a lock in which an optional package for another platform is missing, and a partial mirror leaves them out.
 Such a line carries a version and no hash; it is installed on that platform only.
