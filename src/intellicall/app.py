@@ -112,6 +112,7 @@ class Platform:
         self._stack.push_async_callback(self.calls.close)
         self.sessions = SoftphoneSessions(self.engine, self.clock, sip_url=self._sip_url)
         self.sessions.desk = Desk(self.calls)
+        self._stack.push_async_callback(self.sessions.stop)
         self.calls.watch_engine(self.sessions.engine_changed)
         self.proxy = SipProxy(self._sip_url)
         self._stack.push_async_callback(self.proxy.close)

@@ -217,8 +217,7 @@ def _start(line: str) -> SipMessage:
 
 
 def _header(line: str) -> tuple[str, str]:
-    if line[:1] in (" ", "\t"):
-        raise BadSip("folded header")
+    """Split one line. A folded one (RFC 3261 section 7.3.1) begins with a space, which no name does."""
     name, colon, value = line.partition(":")
     name = name.rstrip(" \t")
     value = value.strip(" \t")
