@@ -63,6 +63,7 @@ class Bench:
     scratch: Path
     rows: dict[str, Row] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)
 
     async def place_ours(self, seen: Seen) -> None:
         await self.api.call(seen, CALLER_ID)
@@ -201,7 +202,7 @@ class Bench:
         found.ours = f"first {shown(median(first), 'ms')}, open {shown(median(again), 'ms')}"
         found.note = f"medians of {len(first)}; slowest {shown(max(first), 'ms')} and {shown(max(again), 'ms')}"
 
-    def page(self) -> None:
+    async def page(self) -> None:
         """Weigh the softphone's page."""
         found = row("page")
         self.rows["page"] = found

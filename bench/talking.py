@@ -13,7 +13,7 @@ AGENT, CUSTOMER = NUMBERS["tone_440"].number, NUMBERS["tone_1000"].number
 EVERY_S = 0.05
 SETTLE_S = 3.0
 AFTER_S = 2.0
-REACH_S = 15.0
+REACH_S = 30.0
 
 
 @dataclass(slots=True)
@@ -65,9 +65,9 @@ async def begin(api: Api, calls: int) -> list[str]:
         ids.append(str(answer["call_id"]))
         await asyncio.sleep(EVERY_S)
     async with asyncio.timeout(REACH_S):
-        for call_id in ids:
+        for call_id in reversed(ids):
             while (await api.ask("GET", f"/calls/{call_id}"))[0]["state"] != "talking":  # noqa: ASYNC110 - the platform brings it about
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
     return ids
 
 
