@@ -32,6 +32,9 @@ UNATTENDED_S = 20
 """How long an answered agent's leg is kept when no platform takes it over."""
 SETUP_GRACE_S = 5
 
+NEVER_REACHED = "(0|3|18|20|27|34|38|41|42|102)?"
+"""Causes that Asterisk itself gives when no SIP response came: no such endpoint, no connection, no trust, no answer."""
+
 _NUMBER = re.compile(r"\+?[0-9]{1,32}")
 _SAFE_FILE = re.compile(r"/[\w./~@+=-]*")
 
@@ -58,9 +61,12 @@ exten => s,1,Set(TIMEOUT(absolute)=${{IC_ABSOLUTE}})
  same => n,Set(IC_URI=sip:${{FILTER(+0-9,${{IC_TO_${{IC_TRY}}}})}}@${{IC_HOST_${{IC_TRY}}}})
  same => n,Dial(PJSIP/${{IC_VIA_${{IC_TRY}}}}/${{IC_URI}},${{IC_LEFT}},iIS(${{IC_MAX}})${{IC_RECORD}})
  same => n,GotoIf($["${{RINGTIME_MS}}${{PROGRESSTIME_MS}}" != "" | ${{IC_TRY}} >= ${{IC_TRIES}}]?over)
- same => n,Set(IC_SIP=${{HANGUPCAUSE(${{HANGUPCAUSE_KEYS()}},tech)}})
- same => n,GotoIf($["${{IC_SIP:0:5}}" = "SIP 5" | "${{IC_SIP:0:7}}" = "SIP 408"]?next)
- same => n,GotoIf($["${{IC_SIP}}${{DIALSTATUS}}" != "CHANUNAVAIL"]?over)
+ same => n,Set(IC_KEY=${{HANGUPCAUSE_KEYS()}})
+ same => n,GotoIf($["${{IC_KEY}}" = ""]?silent)
+ same => n,Set(IC_SIP=${{HANGUPCAUSE(${{IC_KEY}},tech)}})
+ same => n,GotoIf($["${{IC_SIP:0:5}}" = "SIP 5" | "${{IC_SIP:0:7}}" = "SIP 408"]?next:over)
+ same => n(silent),GotoIf($["${{DIALSTATUS}}" != "CHANUNAVAIL" & "${{DIALSTATUS}}" != "CONGESTION"]?over)
+ same => n,GotoIf($["${{HANGUPCAUSE}}" =~ "^{NEVER_REACHED}$"]?next:over)
  same => n(next),Set(IC_LEFT=$[${{IC_UNTIL}} - ${{EPOCH}}])
  same => n,GotoIf($[${{IC_LEFT}} < 1]?over)
  same => n,Set(IC_TRY=$[${{IC_TRY}} + 1])

@@ -34,7 +34,10 @@ def channel_uri(channel: str) -> str:
 async def subscribe(link: AriLink) -> None:
     """Let the engine send us what we need of every PJSIP channel, and nothing else."""
     await link.request("PUT", f"applications/{APP}/eventFilter", body={"allowed": [{"type": kind} for kind in EVENT_TYPES]})
-    await link.request("PUT", PLACEHOLDER.uri, body=PLACEHOLDER.body)
+    try:
+        await link.request("GET", f"endpoints/PJSIP/{PLACEHOLDER.name}")
+    except RequestRefused:
+        await put(link, [PLACEHOLDER])
     await link.request("POST", f"applications/{APP}/subscription", query={"eventSource": "endpoint:PJSIP"})
 
 
