@@ -35,7 +35,8 @@ const PROCESSING = { echoCancellation: true, noiseSuppression: true, autoGainCon
 export class Microphone {
   readonly #events: MicrophoneEvents;
   readonly #media: MediaDevices | undefined;
-  readonly #permissions: Permissions | undefined;
+  /** Asked once: its `state` stays true by itself. Null where the browser does not tell. */
+  readonly #permission: Promise<PermissionStatus | null>;
   readonly #storage: Storage;
   #stream: MediaStream | null = null;
   #opening: Promise<MediaStream> | null = null;
@@ -47,7 +48,7 @@ export class Microphone {
   constructor(events: MicrophoneEvents, navigator: Navigator, storage: Storage) {
     this.#events = events;
     this.#media = navigator.mediaDevices as MediaDevices | undefined;
-    this.#permissions = navigator.permissions as Permissions | undefined;
+    this.#permission = permissionOf(navigator.permissions as Permissions | undefined);
     this.#storage = storage;
     this.#media?.addEventListener("devicechange", () => void this.#devicesChanged());
     void this.#watchPermission();
@@ -55,7 +56,7 @@ export class Microphone {
 
   /** True when opening it will not ask the user anything. */
   async isGranted(): Promise<boolean> {
-    return (await this.#permission())?.state === "granted";
+    return (await this.#permission)?.state === "granted";
   }
 
   /** The open microphone; opens it, asking the user when needed. Throws `MicrophoneError`. */
@@ -193,20 +194,20 @@ export class Microphone {
     if (!this.#wanted && (await this.isGranted())) this.release();
   }
 
-  async #permission(): Promise<PermissionStatus | null> {
-    try {
-      return (await this.#permissions?.query({ name: "microphone" as PermissionName })) ?? null;
-    } catch {
-      return null; // This browser does not tell: then every opening may ask.
-    }
-  }
-
   /** Allowed in the address bar while the page explains how: no second click needed. */
   async #watchPermission(): Promise<void> {
-    const status = await this.#permission();
+    const status = await this.#permission;
     status?.addEventListener("change", () => {
       if (status.state === "granted" && this.#wanted) void this.open().catch(() => {});
     });
+  }
+}
+
+async function permissionOf(permissions: Permissions | undefined): Promise<PermissionStatus | null> {
+  try {
+    return (await permissions?.query({ name: "microphone" as PermissionName })) ?? null;
+  } catch {
+    return null; // An older browser does not know this name: then every opening may ask.
   }
 }
 
