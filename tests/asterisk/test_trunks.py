@@ -1,5 +1,8 @@
 """Trunks on the wire: who is called, from whom, in which order, and when never again."""
 
+import asyncio
+import itertools
+
 import pytest
 from tests.asterisk.conftest import MakeCall
 from tests.support.asterisk_engines import RealEngine
@@ -67,6 +70,21 @@ async def test_a_refusal_is_final(real: RealEngine, test_network: TestNetwork, c
         assert second.requests == []
     assert customer.by_far_end
     assert customer.cause not in {Cause.NORMAL, Cause.CARRIER_FAILURE, Cause.CARRIER_TIMEOUT, Cause.UNREACHABLE}
+
+
+async def test_no_refusal_of_many_is_mistaken_for_a_failure(real: RealEngine, test_network: TestNetwork, call: MakeCall) -> None:
+    """Under load the engine's own threads race; a person who said no must not be rung through another trunk."""
+    refusals = itertools.cycle(["404 Not Found", "486 Busy Here", "603 Decline", "480 Unavailable", "403 Forbidden"])
+    async with sip_peer(lambda _: [next(refusals)]) as first, sip_peer(always("486 Busy Here")) as second:
+        await real.engine.set_trunks([test_network.trunk, first.trunk("a"), second.trunk("b")])
+        calls = [await call(customer_number=CUSTOMER, trunks=("a", "b")).ring_agent() for _ in range(60)]
+        for made in calls:
+            await made.answered(Role.AGENT)
+        await asyncio.gather(*(real.engine.ring_customer(made.plan) for made in calls))
+        endings = [(await made.over())[1] for made in calls]
+        assert second.requests == []
+        assert len(first.of("INVITE")) == len(calls)
+    assert all(ending.by_far_end and ending.sip_code is not None for ending in endings)
 
 
 async def test_after_ringing_nobody_else_is_tried(real: RealEngine, test_network: TestNetwork, call: MakeCall) -> None:

@@ -54,7 +54,7 @@ START_WAIT_S = 10.0
 RECONNECT_S = (0.05, 0.1, 0.2, 0.4, 0.5)
 AUDIO_POLL_S = 0.02
 AUDIO_DEADLINE_S = 5.0
-HUNG_S = 20.0
+HUNG_S = 60.0
 """An engine of our own that answers nothing for this long is killed, so that its supervisor starts a new one."""
 
 log = structlog.get_logger()
@@ -152,12 +152,15 @@ class AsteriskEngine:
         self._teller.listener = listener
 
     async def start(self) -> None:
+        """See the port. Raises InstallError or AlreadySupervised when an engine of our own cannot be had at all."""
         self._recordings_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._files.start(self._recordings_dir)
         self._keeper = asyncio.create_task(self._keep_connected(), name="engine-connection")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(START_WAIT_S):
-                await self._ready.wait()
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait([ready, self._keeper], timeout=START_WAIT_S, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        if self._keeper.done() and not self._superseded:
+            await self._keeper  # there is no engine to be had: say why
 
     async def stop(self) -> None:
         await self._let_go()

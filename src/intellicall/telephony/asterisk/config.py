@@ -110,10 +110,11 @@ record=1400/500,0/15000
 info=!950/330,!1400/330,!1800/330,0/1000
 """
 
+LEGS_FILE = "legs.csv"
 # One line for each leg that ended, by our own leg ids; no number in it.
-CDR_CUSTOM_CONF = """\
+CDR_CUSTOM_CONF = f"""\
 [mappings]
-legs.csv => ${CDR(uniqueid)},${CDR(start,u)},${CDR(answer,u)},${CDR(end,u)},${CDR(billsec,f)},${CDR(disposition)}
+{LEGS_FILE} => ${{CDR(uniqueid)}},${{CDR(start,u)}},${{CDR(answer,u)}},${{CDR(end,u)}},${{CDR(billsec,f)}},${{CDR(disposition)}}
 """
 
 
@@ -189,4 +190,4 @@ def _lines(*lines: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-__all__ = ["ENGINE_OPTIONS", "EngineSite", "configuration"]
+__all__ = ["ENGINE_OPTIONS", "LEGS_FILE", "EngineSite", "configuration"]

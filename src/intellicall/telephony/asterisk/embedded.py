@@ -16,7 +16,7 @@ import structlog
 from intellicall.clock import Clock
 from intellicall.settings import Settings
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
-from intellicall.telephony.asterisk.config import ENGINE_OPTIONS, EngineSite, configuration
+from intellicall.telephony.asterisk.config import ENGINE_OPTIONS, LEGS_FILE, EngineSite, configuration
 from intellicall.telephony.asterisk.connection import EngineConnection
 from intellicall.telephony.asterisk.debian_tree import Progress
 from intellicall.telephony.asterisk.install import find_or_fetch
@@ -24,6 +24,7 @@ from intellicall.telephony.asterisk.process import EngineDirs, EngineProcess
 
 LOOPBACK = "127.0.0.1"
 ARI_USER = "intellicall"
+LEGS_LIMIT = 10_000_000
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ class EmbeddedProcess:
         files = configuration(engine_site(self._settings, self._kept))
         files["asterisk.conf"] = self._dirs.asterisk_conf(install, **ENGINE_OPTIONS)
         write_folder(self._dirs.etc, files)
+        _rotate(self._dirs.log / "cdr-custom" / LEGS_FILE)
         self._engine = EngineProcess(install, self._dirs)
         await self._engine.start()
 
@@ -159,6 +161,13 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
         fresh.replace(path)
+
+
+def _rotate(path: Path) -> None:
+    """Begin the file anew when it has grown, keeping one old one. Asterisk opens it for each line."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > LEGS_LIMIT:
+            path.replace(path.with_suffix(".csv.1"))
 
 
 def _answers(dirs: EngineDirs) -> bool:
