@@ -1,8 +1,6 @@
 """What the database promises: grouped writes that fail alone, durability through `kill -9`, one clear word when it cannot."""
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -210,8 +208,10 @@ async def test_what_was_promised_survives_kill_9(stored: Database, database_url:
         [sys.executable, "-c", _CHILD, database_url], stdout=subprocess.PIPE, text=True
     )
     assert child.stdout is not None
-    promised = [int(await asyncio.to_thread(child.stdout.readline)) for _ in range(50)]
-    os.kill(child.pid, signal.SIGKILL)
+    try:
+        promised = [int(await asyncio.to_thread(child.stdout.readline)) for _ in range(50)]
+    finally:
+        child.kill()
     promised += [int(line) for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
     child.stdout.close()
     child.wait(10)

@@ -15,7 +15,6 @@ def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    transactional_ddl=True,  # SQLite's is, too, as we begin transactions ourselves
     render_as_batch=True,
     render_item=_render,
 )
