@@ -306,7 +306,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_whatever_is_sent_only_listed_things_get_through(data: st.DataObject) -> None:
     gate = in_call() if data.draw(st.booleans()) else SipGate(ACCOUNT)

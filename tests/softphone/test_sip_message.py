@@ -120,13 +120,13 @@ def test_addresses() -> None:
             parse_address(bad)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.text(max_size=300), st.binary(max_size=300)))
 def test_noise_raises_nothing_but_bad_sip(frame: str | bytes) -> None:
     _parse_quietly(frame)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.data())
 def test_mutations_raise_nothing_but_bad_sip_and_what_passes_is_stable(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(GOOD + list(BAD.values())[:20]))
