@@ -1,11 +1,12 @@
 """One click is one call, whatever the browser, the mail scanner and the impatient do with the link (issue 2, "Browser flow")."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from playwright.async_api import BrowserContext, Page
 from tests.browser.conftest import Person
 from tests.support.browser import Softphone, dial, link
 from tests.support.demo import Demo, until
@@ -36,11 +37,47 @@ async def test_a_double_click_in_two_tabs(demo: Demo, somebody: Person) -> None:
     context, since = await somebody(), await count(demo)
     tabs = await asyncio.gather(dial(context, demo, "tone_1000"), dial(context, demo, "tone_1000"))
     for place in ("here", "elsewhere"):
-        await _one_of(tabs, place)
-    phone = await _one_of(tabs, "here")
+        await _one_of(lambda: tabs, place)
+    phone = await _one_of(lambda: tabs, "here")
     await phone.until(state="talking")
     await end(demo, await phone.call_id())
     await phone.until(state="ended")
+    assert await since.now() == (1, 1)
+
+
+async def test_the_impatient_in_the_crm(demo: Demo, somebody: Person) -> None:
+    """A double click on the Dial button, and another click while the two talk: the tab that opens for it closes by itself."""
+    context, since = await somebody(), await count(demo)
+    crm = await context.new_page()
+    await crm.goto(demo.crm_url)
+    async with context.expect_page() as opened:
+        await crm.get_by_test_id("dial-tone_1000").dblclick()
+    await opened.value
+    phone = await _one_of(lambda: [Softphone(page) for page in context.pages if page is not crm], "here")
+    await phone.until(state="talking")
+    await _until_alone(context, crm, phone)
+
+    async with context.expect_page():
+        await crm.get_by_test_id("dial-tone_1000").click()
+    await phone.page.locator("[data-testid=refusal-note][data-code=already_calling]").wait_for()
+    await _until_alone(context, crm, phone)
+    call_id = await phone.call_id()
+    await phone.hang_up()
+    result = await demo.result(call_id)
+    assert (result["status"], result["reason"]) == ("ANSWER", "agent_hung_up")
+    assert await since.now() == (1, 1)
+
+
+async def test_a_reload_before_the_call_has_begun(demo: Demo, somebody: Person) -> None:
+    context, since = await somebody(), await count(demo)
+    page = await context.new_page()
+    await page.goto(link(demo, "tone_1000"), wait_until="commit")
+    await page.reload(wait_until="commit")
+    await page.reload()
+    phone = Softphone(page)
+    call_id = await phone.call_id()
+    await phone.until(state="talking", call_id=call_id)
+    await end(demo, call_id)
     assert await since.now() == (1, 1)
 
 
@@ -169,14 +206,23 @@ async def test_without_a_number_the_softphone_waits_and_is_rung_by_the_server_ap
     assert await since.now() == (1, 1)
 
 
-async def _one_of(tabs: Sequence[Softphone], place: str) -> Softphone:
+async def _one_of(tabs: Callable[[], Sequence[Softphone]], place: str) -> Softphone:
     """Return the tab that is at this place, once exactly one is."""
 
     async def there() -> Softphone | None:
-        found = [tab for tab in tabs if await tab.fact("place") == place]
+        found = [tab for tab in tabs() if await tab.page.locator(f"[data-testid=softphone][data-place={place}]").count()]
         return found[0] if len(found) == 1 else None
 
     return await until(there)
+
+
+async def _until_alone(context: BrowserContext, crm: Page, phone: Softphone) -> None:
+    """Wait until every tab but the CRM's and the softphone's has closed itself."""
+
+    async def there() -> bool | None:
+        return True if set(context.pages) == {crm, phone.page} else None
+
+    await until(there)
 
 
 @asynccontextmanager

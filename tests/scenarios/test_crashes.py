@@ -11,7 +11,6 @@ from tests.support.results import HEARD, download
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
 
-BACK_WITHIN_S = 30.0
 NEW_CALL_WITHIN_S = 10.0
 
 
@@ -19,9 +18,7 @@ async def test_a_call_outlives_the_platform(demo: Demo, tmp_path: Path) -> None:
     call_id = (await demo.start_call("tone_1000"))["call_id"]
     talking = await demo.until_state(call_id, "talking")
     rung = await demo.phones_rung()
-    dead = demo.facts["platform_pid"]
-    os.kill(dead, signal.SIGKILL)
-    await until(lambda: _another_platform(demo, dead), BACK_WITHIN_S)
+    await demo.kill_platform()
 
     adopted = await demo.call(call_id)
     assert (adopted["state"], adopted["answer_time"]) == ("talking", talking["answer_time"])
@@ -48,7 +45,7 @@ async def test_a_call_that_ends_while_the_platform_is_dead_is_told_rightly(demo:
         await until(lambda: _carrier_is_quiet(demo), 10)
     finally:
         os.kill(demo.process.pid, signal.SIGCONT)
-    await until(lambda: _another_platform(demo, dead), BACK_WITHIN_S)
+    await demo.until_another_platform(dead)
     result = await demo.result(call_id, 20)
     assert (result["status"], result["duration"]) == ("ANSWER", 5)
     left, _ = await download(demo, result["recording_url"], tmp_path)
@@ -70,11 +67,6 @@ async def test_an_engine_that_dies_is_started_again(demo: Demo) -> None:
     await demo.until_state(call["call_id"], "talking")
     await demo.hang_up(call["call_id"])
     assert (await demo.result(call["call_id"]))["status"] == "ANSWER"
-
-
-async def _another_platform(demo: Demo, dead: int) -> bool | None:
-    demo.reread()
-    return True if demo.facts["platform_pid"] != dead else None
 
 
 async def _carrier_is_quiet(demo: Demo) -> bool | None:

@@ -191,6 +191,23 @@ class Demo:
         """Return the processes that belong to this demo, by their command line or environment."""
         return list(_processes_of(self.state))
 
+    # -- accidents
+
+    async def kill_platform(self, patience_s: float = 30.0) -> None:
+        """Kill the platform's process and wait until the demo has started it again."""
+        dead = self.facts["platform_pid"]
+        os.kill(dead, signal.SIGKILL)
+        await self.until_another_platform(dead, patience_s)
+
+    async def until_another_platform(self, dead: int, patience_s: float = 30.0) -> None:
+        """Wait until demo.json names another process than the dead one: that one takes calls."""
+
+        async def there() -> bool | None:
+            self.reread()
+            return True if self.facts["platform_pid"] != dead else None
+
+        await until(there, patience_s)
+
     # -- the end
 
     async def interrupt(self) -> None:

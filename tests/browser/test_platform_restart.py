@@ -1,0 +1,36 @@
+"""The platform dies during a softphone's call: the two go on talking, the page comes back by itself, the result is right."""
+
+from pathlib import Path
+
+import pytest
+from tests.browser.conftest import Person
+from tests.support import audio
+from tests.support.browser import dial
+from tests.support.demo import Demo
+from tests.support.results import HEARD, download
+
+pytestmark = [pytest.mark.browser, pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_two_people_do_not_notice(demo: Demo, somebody: Person, tmp_path: Path) -> None:
+    phone = await dial(await somebody(), demo, "tone_1000")
+    await phone.until(state="talking")
+    call_id, rung = await phone.call_id(), await demo.phones_rung()
+    await demo.kill_platform()
+    await phone.until(state="talking", link="open", line="registered", call_id=call_id)
+    await phone.hang_up()
+    await phone.until(state="ended")
+    result = await demo.result(call_id)
+    assert (result["status"], result["reason"], result["ended_by"]) == ("ANSWER", "agent_hung_up", "agent")
+    left, right = await download(demo, result["recording_url"], tmp_path)
+    length = len(left) / audio.SAMPLE_RATE
+    assert result["duration"] == pytest.approx(length, abs=1)
+    assert audio.tone_seconds(left, 1000) > HEARD * length
+    assert audio.tone_seconds(right, 440) > HEARD * length
+    assert len(await demo.received(call_id)) == 1
+    assert await demo.phones_rung() == rung
+
+    again = await demo.start_call("tone_1000", crm_username="agent.017")
+    await phone.until(state="talking", call_id=again["call_id"])
+    await phone.hang_up()
+    await demo.result(again["call_id"])
