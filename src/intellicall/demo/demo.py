@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.status import Status
 
 from intellicall.app import engine_pid, find_engine, stop_engines
 from intellicall.clock import SystemClock
@@ -78,6 +79,8 @@ class Demo:
     pages: Path
     console: Console
     port_given: bool = False
+    _status: Status | None = None
+    _shown: tuple[str, int] = ("", 0)
 
     async def run(self) -> None:
         """Start everything, print the address, stay until SIGINT or SIGTERM, stop everything."""
@@ -185,13 +188,20 @@ class Demo:
     async def _step(self, what: str, work: Any) -> Any:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        with self.console.status(f"{what} …"):
+        with self.console.status(f"{what} …") as self._status:
             outcome = await work
         self.console.print(f"[green]✓[/] {what} [dim]{loop.time() - began:.1f} s[/]")
         return outcome
 
     def _progress(self, what: str, share: float | None) -> None:
-        self.console.print(f"  [dim]{what}{'' if share is None else f' {share:.0%}'}[/]", highlight=False)
+        """Show how far a long step is: in place on a terminal, else a line for each step and each quarter of it."""
+        text = f"{what} {share:.0%}" if share is not None else what
+        quarter = (what, int((share or 0) * 4))
+        if self.console.is_terminal and self._status:
+            self._status.update(text)
+        elif quarter != self._shown:
+            self.console.print(f"  [dim]{text}[/]", highlight=False)
+        self._shown = quarter
 
     def _greet(self, crm_url: str) -> None:
         self.console.print(
