@@ -48,6 +48,7 @@ BAD = {
     "lying Content-Length": invite().replace("Content-Length: ", "Content-Length: 1"),
     "negative Content-Length": register().replace("Content-Length: 0", "Content-Length: -1"),
     "NUL": register(User_Agent="a\0b"),
+    "NUL in the body": invite(body=SDP + "a=\0\r\n"),
     "bare CR": register(User_Agent="a\rX-Evil: b"),
     "bare LF": register(User_Agent="a\nX-Evil: b"),
     "only LF": register().replace("\r\n", "\n"),
