@@ -1,7 +1,7 @@
 """Knowing when a recording is complete: the moment Asterisk closes the file, told by Linux's inotify(7).
 
-MixMonitor writes from a thread of its own, which ends some milliseconds before or after the channel's `ChannelDestroyed`;
-no event of Asterisk 22 says that the file is closed. The kernel does.
+MixMonitor writes from a thread of its own, and no event of Asterisk 22 says that the file is closed. In all of 45 calls measured
+(22.10.1, 15 at once) it was closed before the channel's `ChannelDestroyed` came, but nothing promises that. The kernel knows.
 """
 
 import asyncio
