@@ -27,7 +27,7 @@ def commands() -> str:
     lines = [
         "# Commands\n",
         _GENERATED,
-        "Every command has `--json`: its answer is then one line of JSON on standard output; a refusal is one object",
+        "Every command but `serve` and `demo`, which stay, has `--json`: its answer is one line of JSON; a refusal is one object",
         '`{"error": {"code", "detail", …}}` on standard error.\n',
         "| exit code | meaning |",
         "|---|---|",
