@@ -30,6 +30,7 @@ from intellicall.calls.journal import JournalEntry
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_id
 from intellicall.storage.schema import UtcTime, metadata
+from intellicall.storage.statement import Statement
 
 deliveries = Table(
     "deliveries",
@@ -86,25 +87,11 @@ _WAITING = (
 )
 _WAITING_BESIDE = _WAITING.where(deliveries.c.id.not_in(bindparam("skip", expanding=True)))
 _ACCOUNTS_WITH_DUE = select(deliveries.c.account_id).where(_IS_DUE).distinct()
-_INSERT = insert(deliveries)
-_INSERT_ATTEMPT = insert(delivery_attempts)
-_PUT_OFF = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery_id"))
-    .values(attempts=bindparam("attempts"), due_at=bindparam("due_at"))
-)
-_FINISH = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery_id"))
-    .values(
-        attempts=bindparam("attempts"),
-        state=bindparam("state"),
-        finished_at=bindparam("finished_at"),
-        due_at=None,
-        header_name=None,
-        header_value=None,
-    )
-)
+_INSERT = Statement(insert(deliveries), deliveries.c.keys())
+_INSERT_ATTEMPT = Statement(insert(delivery_attempts), delivery_attempts.c.keys())
+_OF_DELIVERY = update(deliveries).where(deliveries.c.id == bindparam("delivery_id"))
+_PUT_OFF = Statement(_OF_DELIVERY, ("attempts", "due_at"))
+_FINISH = Statement(_OF_DELIVERY, ("attempts", "state", "finished_at", "due_at", "header_name", "header_value"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +109,7 @@ def project(connection: Connection, entries: Sequence[JournalEntry]) -> None:
     """
     rows = [_new_row(connection, entry) for entry in entries if entry.kind == "ended"]
     if rows:
-        connection.execute(_INSERT, rows)
+        _INSERT.run(connection, *rows)
 
 
 def _new_row(connection: Connection, entry: JournalEntry) -> dict[str, Any]:
@@ -175,8 +162,8 @@ def accounts_with_due(connection: Connection) -> list[str]:
 
 def record(connection: Connection, attempt: Attempt, state: State, due_at: datetime | None, at: datetime) -> None:
     """Store an attempt and what it made of its delivery. The auth header is forgotten as soon as it is needed no more."""
-    connection.execute(
-        _INSERT_ATTEMPT,
+    _INSERT_ATTEMPT.run(
+        connection,
         {
             "delivery_id": attempt.delivery_id,
             "number": attempt.number,
@@ -189,9 +176,10 @@ def record(connection: Connection, attempt: Attempt, state: State, due_at: datet
     )
     known = {"delivery_id": attempt.delivery_id, "attempts": attempt.number}
     if state is State.DUE:
-        connection.execute(_PUT_OFF, {**known, "due_at": due_at})
+        _PUT_OFF.run(connection, {**known, "due_at": due_at})
     else:
-        connection.execute(_FINISH, {**known, "state": state.value, "finished_at": at})
+        forgotten = dict.fromkeys(("due_at", "header_name", "header_value"))
+        _FINISH.run(connection, {**known, **forgotten, "state": state.value, "finished_at": at})
 
 
 def find(connection: Connection, delivery_id: str) -> Delivery | None:

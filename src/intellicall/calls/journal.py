@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Connection, Integer, String, Table, insert, select
 
 from intellicall.storage.schema import UtcTime, metadata
+from intellicall.storage.statement import Statement
 
 journal = Table(
     "journal",
@@ -48,18 +49,16 @@ class Journal:
 
     def append(self, connection: Connection, entries: Sequence[JournalEntry]) -> None:
         """Store the entries. A sequence number that exists already is an IntegrityError: two writers, one call."""
-        connection.execute(
-            _INSERT,
-            [
-                {"call_id": e.call_id, "seq": e.seq, "account_id": e.account_id, "at": e.at, "kind": e.kind, "data": dict(e.data)}
-                for e in entries
-            ],
-        )
+        rows: list[dict[str, Any]] = [
+            {"call_id": e.call_id, "seq": e.seq, "account_id": e.account_id, "at": e.at, "kind": e.kind, "data": dict(e.data)}
+            for e in entries
+        ]
+        _INSERT.run(connection, *rows)
         for project in self._projectors:
             project(connection, entries)
 
 
-_INSERT = insert(journal)
+_INSERT = Statement(insert(journal), journal.c.keys())
 
 
 def read(connection: Connection, call_id: str) -> list[JournalEntry]:

@@ -27,6 +27,7 @@ from intellicall.calls.request import CallType, Request, plan_from_json, plan_to
 from intellicall.calls.result import Entry
 from intellicall.errors import Code, Refused
 from intellicall.storage.schema import UtcTime, metadata
+from intellicall.storage.statement import Statement
 
 calls = Table(
     "calls",
@@ -60,28 +61,20 @@ Index("ix_calls_account_created", calls.c.account_id, calls.c.created_at)
 # SQLite takes a partial index only when the query has the very same term, and SQLAlchemy writes `live = 1` there.
 Index("ix_calls_live", calls.c.account_id, sqlite_where=text("live = 1"), postgresql_where=calls.c.live)
 
-_INSERT = insert(calls)
-_UPDATE = (
-    update(calls)
-    .where(calls.c.id == bindparam("call"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in (
-                "state",
-                "agent_leg",
-                "customer_leg",
-                "live",
-                "answered_at",
-                "ended_at",
-                "talk_s",
-                "reason",
-                "seq",
-                "recording_url",
-            )
-        }
-    )
+_CHANGING = (
+    "state",
+    "agent_leg",
+    "customer_leg",
+    "live",
+    "answered_at",
+    "ended_at",
+    "talk_s",
+    "reason",
+    "seq",
+    "recording_url",
 )
+_INSERT = Statement(insert(calls), calls.c.keys())
+_UPDATE = Statement(update(calls).where(calls.c.id == bindparam("call")), _CHANGING)
 _BY_ID = select(calls).where(calls.c.id == bindparam("call"))
 _BY_UUID = select(calls).where(calls.c.account_id == bindparam("account"), calls.c.uuid == bindparam("uuid"))
 _LIVE_COUNT = select(func.count()).select_from(calls).where(calls.c.account_id == bindparam("account"), calls.c.live)
@@ -108,7 +101,7 @@ def admit(connection: Connection, journal: Journal, request: Request, limit: int
     if connection.execute(_LIVE_COUNT, {"account": request.account_id}).scalar_one() >= limit:
         raise Refused(Code.CALL_LIMIT_REACHED, f"{limit} calls are live, which is the account's limit.", retry_after=5)
     entry = Entry(request, request.fresh(), seq=1)
-    connection.execute(_INSERT, _row(entry))
+    _INSERT.run(connection, _row(entry))
     data = {"call_type": request.call_type, "crm_username": request.crm_username}
     journal.append(connection, [JournalEntry(request.call_id, request.account_id, 1, request.created_at, "initiated", data)])
     return entry, True
@@ -125,7 +118,7 @@ def _check_agent_free(connection: Connection, request: Request, agent_id: str) -
 
 def save(connection: Connection, journal: Journal, entry: Entry, entries: list[JournalEntry]) -> None:
     """Store what has changed and what happened, together."""
-    connection.execute(_UPDATE, {"call": entry.call.id, **_changing(entry)})
+    _UPDATE.run(connection, {"call": entry.call.id, **_changing(entry)})
     journal.append(connection, entries)
 
 

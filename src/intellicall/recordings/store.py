@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Float, Index, Row, String, Table, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, Float, Index, Row, String, Table, bindparam, insert, select, update
 
 from intellicall.recordings.recording import Recording, State
 from intellicall.storage.schema import UtcTime, metadata
+from intellicall.storage.statement import Statement
 
 recordings = Table(
     "recordings",
@@ -22,19 +23,23 @@ recordings = Table(
 )
 Index("ix_recordings_account_created", recordings.c.account_id, recordings.c.created_at)
 
+_BEGIN = Statement(insert(recordings), ("name", "call_id", "account_id", "state", "created_at"))
+_SEALED = Statement(
+    update(recordings).where(recordings.c.name == bindparam("recording")), ("state", "seconds", "bytes", "sealed_at")
+)
 _KEPT = (State.READY.value, State.FAILED.value)
 
 
 def begin(connection: Connection, name: str, call_id: str, account_id: str, at: datetime) -> None:
     """Remember a recording before its call is dialled. Raises IntegrityError when the name or the call has one already."""
-    connection.execute(
-        insert(recordings).values(name=name, call_id=call_id, account_id=account_id, state=State.RECORDING.value, created_at=at)
+    _BEGIN.run(
+        connection, {"name": name, "call_id": call_id, "account_id": account_id, "state": State.RECORDING.value, "created_at": at}
     )
 
 
 def sealed(connection: Connection, name: str, seconds: float, size: int, at: datetime) -> None:
     """The WAV file is complete: `seconds` of audio, `size` bytes."""
-    _change(connection, name, state=State.READY.value, seconds=seconds, bytes=size, sealed_at=at)
+    _SEALED.run(connection, {"recording": name, "state": State.READY.value, "seconds": seconds, "bytes": size, "sealed_at": at})
 
 
 def missing(connection: Connection, name: str, at: datetime) -> None:
