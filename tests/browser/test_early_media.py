@@ -11,7 +11,6 @@ from tests.support.demo import Demo
 pytestmark = [pytest.mark.browser, pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
 
 LOUD_DB = -50.0
-QUIET_DB = -75.0
 
 # Listens to what the softphone's loudspeaker plays: the loudest that each frequency was, in dBFS, until all are heard.
 _LISTEN = """

@@ -187,8 +187,9 @@ async def test_opening_the_softphones_address_again_dials_nobody(demo: Demo, som
     await page.close()
     third = await context.new_page()
     await third.goto(demo.base_url + redirected)
-    await third.wait_for_url(f"{demo.base_url}/softphone/")
-    await Softphone(third).page.locator("[data-testid=softphone]:not([data-place=opening])").wait_for()
+    await Softphone(third).until(place="here", screen="refused")
+    assert await third.get_by_test_id("refusal-code").inner_text() == "launch_spent"
+    assert third.url == f"{demo.base_url}/softphone/"
     assert await since.now() == (1, 1)
 
 
