@@ -34,7 +34,7 @@ from intellicall.storage.database import Database
 from intellicall.storage.migrate import migrate
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
 from intellicall.telephony.asterisk.debian_tree import Progress
-from intellicall.telephony.asterisk.embedded import embedded_engine, external_engine
+from intellicall.telephony.asterisk.embedded import embedded_engine, external_engine, write_operator_folder
 from intellicall.telephony.asterisk.install import EngineInstall, find_or_fetch
 from intellicall.telephony.asterisk.process import EngineDirs, EngineProcess
 from intellicall.telephony.engine import Engine, Trunk
@@ -269,3 +269,6 @@ def _install(prefix: Path | None) -> EngineInstall:
 
 def _engine_process(settings: Settings, folder: Path) -> EngineProcess:
     return EngineProcess(_install(settings.engine_prefix), EngineDirs.below(folder))
+
+
+__all__ = ["Platform", "engine_pid", "find_engine", "make_engine", "scripted_engine", "stop_engines", "write_operator_folder"]

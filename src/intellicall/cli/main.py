@@ -42,7 +42,7 @@ def main(
         Path | None,
         typer.Option("--state-dir", help="Folder for the database, recordings, engine and logs; as INTELLICALL_STATE_DIR."),
     ] = None,
-    show_version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,  # noqa: ARG001
+    show_version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,  # noqa: ARG001 - Typer's
 ) -> None:
     """Intellicall: click-to-call telephony on Asterisk.
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from typing import Annotated
 
+import orjson
 import structlog
 import typer
 import uvloop
@@ -43,7 +44,7 @@ def set_up_logs(settings: Settings) -> None:
     rendering: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
         if settings.log_format == "text"
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=orjson.dumps)]
     )
     structlog.configure(
         processors=[
@@ -53,5 +54,6 @@ def set_up_logs(settings: Settings) -> None:
             *rendering,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory() if settings.log_format == "text" else structlog.BytesLoggerFactory(),
         cache_logger_on_first_use=True,
     )
