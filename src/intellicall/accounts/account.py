@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import urlsplit
 
@@ -112,19 +114,37 @@ def check_destination(account: Account, e164: str, field_name: str = "to_number"
         raise Refused(
             Code.DESTINATION_NOT_ALLOWED, "This is a number of the test network; only sandbox accounts reach it.", field=field_name
         )
+    match _reach(e164):
+        case _Reach.NOBODY:
+            raise Refused(Code.INVALID_NUMBER, "No numbering plan has this number.", field=field_name)
+        case _Reach.COSTLY:
+            raise Refused(
+                Code.DESTINATION_NOT_ALLOWED,
+                "Premium, shared-cost, satellite, emergency and short numbers cannot be called.",
+                field=field_name,
+            )
+        case _Reach.SOMEBODY:
+            return
+
+
+class _Reach(Enum):
+    """What a number leads to, as far as calling it goes."""
+
+    SOMEBODY = "somebody"
+    NOBODY = "nobody"
+    COSTLY = "costly"
+
+
+@lru_cache(maxsize=4096)
+def _reach(e164: str) -> _Reach:
     try:
         number = phonenumbers.parse(e164, None)
     except phonenumbers.NumberParseException:
-        raise Refused(Code.INVALID_NUMBER, field=field_name) from None
+        return _Reach.NOBODY
     kind = phonenumbers.number_type(number)
     if kind in _COSTLY or number.country_code in _SATELLITES or _is_short(e164, number):
-        raise Refused(
-            Code.DESTINATION_NOT_ALLOWED,
-            "Premium, shared-cost, satellite, emergency and short numbers cannot be called.",
-            field=field_name,
-        )
-    if kind == PhoneNumberType.UNKNOWN:
-        raise Refused(Code.INVALID_NUMBER, "No numbering plan has this number.", field=field_name)
+        return _Reach.COSTLY
+    return _Reach.NOBODY if kind == PhoneNumberType.UNKNOWN else _Reach.SOMEBODY
 
 
 def _is_short(e164: str, number: phonenumbers.PhoneNumber) -> bool:

@@ -7,6 +7,7 @@ Whatever comes in, what goes out is one plus and ASCII digits, or `Refused`. CRM
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 import phonenumbers
@@ -62,7 +63,7 @@ def parse(raw: str, region: str, field: str = "to_number") -> Number:
         body, extension = _without_parameters(body) if scheme else _without_extension(body)
         sent = _reduced(body)
         # A space stands for a plus only where the CRM wrote nothing before it; `tel: 98...` is a space.
-        candidates = _candidates(sent, space_for_plus=scheme is None and bool(_SPACE_FOR_PLUS.match(body)))
+        candidates = tuple(_candidates(sent, space_for_plus=scheme is None and bool(_SPACE_FOR_PLUS.match(body))))
         found = _first_valid(candidates, region) if sent else None
         if found is not None:
             return Number(found[0], found[1], extension)
@@ -124,7 +125,8 @@ def _candidates(sent: str, *, space_for_plus: bool) -> list[tuple[str, str]]:
     return ways
 
 
-def _first_valid(candidates: list[tuple[str, str]], region: str) -> tuple[str, str] | None:
+@lru_cache(maxsize=4096)
+def _first_valid(candidates: tuple[tuple[str, str], ...], region: str) -> tuple[str, str] | None:
     """Return E.164 and echo of the first way that is a number in use, else of the first that could be one."""
     possible: tuple[str, str] | None = None
     for text, echo in candidates:

@@ -117,12 +117,17 @@ class Conductor:
         answers: list[_Order] = []
         for happening in mail:
             effects += self._take(happening, journal, answers)
-        if journal:
-            try:
+        try:
+            if Effect.SEAL in effects:
+                # Sealing again after a crash has the same outcome, so what it says is stored together with what led to it.
+                effects.remove(Effect.SEAL)
+                effects += self._take(await self._seal(), journal, answers)
+            if journal:
                 await self._store(journal)
-            except BaseException:
-                self.entry = before
-                raise
+        except BaseException:
+            self.entry = before
+            raise
+        if journal:
             self._around.changed(self.entry)
         for answered in answers:
             answered.done.set_result(self.entry)
@@ -201,7 +206,7 @@ class Conductor:
             case Effect.HANG_UP:
                 await self._hang_up()
             case Effect.SEAL:
-                await self._seal()
+                raise AssertionError("sealed within the turn that asked for it")
 
     async def _ring_agent(self) -> None:
         try:
@@ -222,7 +227,7 @@ class Conductor:
         except EngineUnavailable:
             log.warning("hang_up_waits", call_id=self.entry.call.id)
 
-    async def _seal(self) -> None:
+    async def _seal(self) -> Fact:
         name = self.entry.request.plan.recording
         try:
             self._sealed = await self._around.shelf.seal(name) if name else None
@@ -230,7 +235,7 @@ class Conductor:
             self._recording_lost = True
             log.error("recording_lost", call_id=self.entry.call.id, error=type(error).__name__)  # noqa: TRY400 - expected, no trace
         seconds = self._sealed.seconds if self._sealed else None
-        self.post(replace(self._fact(What.SEALED), seconds=seconds))
+        return replace(self._fact(What.SEALED), seconds=seconds)
 
     async def _collapse(self) -> None:
         """Our own bug: end this call, through the same machine, with a reason."""
