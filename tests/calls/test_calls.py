@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.calls.world import World, count_rows, open_world
 
-from intellicall.calls.call import Party, Reason, State
+from intellicall.calls import store
+from intellicall.calls.call import Leg, Party, Reason, State
+from intellicall.calls.journal import Journal, JournalEntry
 from intellicall.errors import Code, Refused
 from intellicall.storage.database import Database
 from intellicall.telephony.engine import CallPlan, Role
@@ -220,6 +223,30 @@ async def test_a_restarted_platform_takes_up_its_calls_and_dials_nobody_again(da
         engine.far_end_hangs_up(talking.call.id, Role.AGENT)
         done = await after.until_state(talking.call.id, State.ENDED)
         assert (done.call.reason, len(engine.dialed)) == (Reason.AGENT_HUNG_UP, 2)
+        await engine.stop()
+
+
+async def test_a_call_that_was_ending_when_the_platform_died_ends_at_once_after_the_restart(
+    database: Database, tmp_path: Path
+) -> None:
+    async with open_world(database, tmp_path) as before:
+        entry, _ = await before.calls.start(before.request(), limit=10)
+        talking = await before.until_state(entry.call.id, State.TALKING)
+        await before.clock.advance(3)
+        engine = before.engine
+    # the platform died between the end of both legs and the end of the call
+    gone = replace(
+        talking.call, state=State.ENDING, agent=Leg.GONE, customer=Leg.GONE, ended_at=talking.call.created_at, talk_s=3.0
+    )
+    left = JournalEntry(gone.id, "a1", talking.seq + 1, gone.created_at, "all_gone_recorded", {})
+    ending = replace(talking, call=gone, seq=left.seq)
+    await database.write(lambda connection: store.save(connection, Journal(), ending, [left]))
+    engine.far_end_hangs_up(entry.call.id, Role.CUSTOMER)
+    async with open_world(database, tmp_path, engine) as after:
+        done = await after.until_state(entry.call.id, State.ENDED)
+        result = after.ended[0].data["result"]
+        assert (result["status"], result["duration"], result["recording_url"]) == ("ANSWER", 3, done.recording_url)
+        assert done.recording_url is not None
         await engine.stop()
 
 

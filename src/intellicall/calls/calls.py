@@ -126,6 +126,10 @@ class Calls:
         log.info("calls_taken_up", live_calls=len(entries))
         if self.around.engine.ready:
             await self._reconcile(_nothing_left_out(Reason.PLATFORM_RESTARTED))
+        now, tick = self.around.clock.now(), self.around.clock.monotonic()
+        for conductor in list(self._conductors.values()):
+            if conductor.entry.call.state is State.ENDING:  # it was ending before we stopped: nothing is worth waiting for
+                conductor.post(Fact(What.OVERDUE, now, tick))
 
     async def _reconcile(self, difference: "Difference") -> None:
         """Make a fact of each difference between what we believe and what the engine has. Calls that move meanwhile are let be."""

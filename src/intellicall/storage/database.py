@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -147,7 +147,7 @@ class Database:
             with transaction(self.engine) as connection:
                 return work(connection)
         except DBAPIError as error:
-            raise StorageUnavailable(type(error).__name__) from error
+            raise _as_told(error) from error
 
     def _write_forever(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -182,9 +182,12 @@ class Database:
             job.future.set_result(result)
 
 
+_OUR_OWN = (IntegrityError, ProgrammingError, DataError)  # trying again would not help
+
+
 def _as_told(error: Exception) -> Exception:
     """A disk, lock or server that fails is `StorageUnavailable`; what the work itself raised stays what it is."""
-    if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
+    if isinstance(error, DBAPIError) and not isinstance(error, _OUR_OWN):
         log.warning("write_failed", error=type(error).__name__)
         unavailable = StorageUnavailable(type(error).__name__)
         unavailable.__cause__ = error
