@@ -18,6 +18,7 @@ from intellicall.telephony.asterisk.closing import ClosedFiles
 from intellicall.telephony.asterisk.connection import AriLink, ConnectionGone, EngineConnection, Event, RequestRefused
 from intellicall.telephony.asterisk.dialplan import APP, CUSTOMER_CONTEXT, recording_file, trunk_endpoint
 from intellicall.telephony.asterisk.furnishing import (
+    busy,
     channel_uri,
     furnish,
     is_new_process,
@@ -117,6 +118,7 @@ class AsteriskEngine:
         self._plans: dict[str, CallPlan] = {}
         self._calls: dict[str, CallLegs] = {}
         self._doubtful: set[str] = set()
+        self._untidy = False
         self._files = ClosedFiles()
         self._teller = Teller(self._files)
         self._keeper: asyncio.Task[None] | None = None
@@ -214,8 +216,12 @@ class AsteriskEngine:
 
     async def close_softphone(self, session_id: str) -> None:
         if self._softphones.pop(session_id, None) is not None and self._link is not None:
+            endpoint = softphone_endpoint(session_id)
             with contextlib.suppress(ConnectionGone):
-                await remove(self._link, softphone_endpoint(session_id))
+                if endpoint in await busy(self._link):
+                    self._untidy = True
+                else:
+                    await remove(self._link, endpoint)
 
     async def ring_agent(self, plan: CallPlan) -> None:
         link = self.live_link()
@@ -368,6 +374,14 @@ class AsteriskEngine:
     def _forget(self, call: CallLegs) -> None:
         self._calls.pop(call.call_id, None)
         self._plans.pop(call.call_id, None)
+        if self._untidy and self._link is not None:
+            self._spawn(self._tidy(self._link), "engine-tidy")
+
+    async def _tidy(self, link: AriLink) -> None:
+        """Remove what could not be removed while a call was on it."""
+        self._untidy = False
+        with contextlib.suppress(ConnectionGone):
+            await self._furnish(link)
 
     # -- the connection ------------------------------------------------------------------------------------------------
 
@@ -432,7 +446,8 @@ class AsteriskEngine:
     async def _furnish(self, link: AriLink) -> None:
         wanted = {trunk_endpoint(trunk): trunk_objects(trunk) for trunk in self._trunks.values()}
         wanted |= {account.username: softphone_objects(account) for account in self._softphones.values()}
-        await furnish(link, wanted, keep_trunks=not self._trunks_known)
+        left_for_later = await furnish(link, wanted, keep_trunks=not self._trunks_known)
+        self._untidy = self._untidy or left_for_later
 
     async def _adopt(self, link: AriLink) -> None:
         """Take up the calls that live; forget those that ended while nobody listened."""

@@ -50,17 +50,26 @@ async def is_new_process(link: AriLink) -> bool:
     return True
 
 
-async def furnish(link: AriLink, wanted: Mapping[str, Sequence[EngineObject]], *, keep_trunks: bool) -> None:
+async def furnish(link: AriLink, wanted: Mapping[str, Sequence[EngineObject]], *, keep_trunks: bool) -> bool:
     """Make the engine's trunks and softphones those of `wanted`, by endpoint. What is right already is not touched.
 
-    `keep_trunks`: leave the trunks that an earlier platform left; calls may be about to fail over to one of them.
+    `keep_trunks`: leave the trunks that an earlier platform left; calls may be about to fail over to one of them. Returns
+    whether an endpoint was left only because a call is on it: then this has to be done again when that call is over.
     """
     there = {e["resource"] for e in await link.request("GET", "endpoints/PJSIP") if is_ours(e["resource"])}
-    for name in there - wanted.keys():
-        if not (keep_trunks and is_trunk(name)):
-            await remove(link, name)
+    unwanted = {name for name in there - wanted.keys() if not (keep_trunks and is_trunk(name))}
+    in_use = unwanted & await busy(link) if unwanted else set()
+    for name in unwanted - in_use:
+        await remove(link, name)
     for name in wanted.keys() - there:
         await put(link, wanted[name])
+    return bool(in_use)
+
+
+async def busy(link: AriLink) -> set[str]:
+    """Return the endpoints with a living channel. With its endpoint gone, a channel's events would not reach us any more."""
+    channels: Iterable[dict[str, Any]] = await link.request("GET", "channels")
+    return {channel["name"].removeprefix("PJSIP/").rpartition("-")[0] for channel in channels}
 
 
 async def put(link: AriLink, objects: Sequence[EngineObject]) -> None:
