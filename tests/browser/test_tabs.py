@@ -7,6 +7,9 @@ from tests.support.demo import Demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
 
+RETURN_S = 5
+"""How long the platform waits for a tab to come back."""
+
 
 async def test_a_click_in_a_second_tab_is_carried_out_in_the_first(demo: Demo, somebody: Person) -> None:
     context = await somebody()
@@ -41,3 +44,13 @@ async def test_a_closed_softphone_is_replaced_by_the_tab_that_waits(demo: Demo, 
     await second.until(place="elsewhere")
     await first.page.close()
     await second.until(place="here", line="registered", microphone="ready")
+
+
+async def test_a_tab_that_is_closed_in_a_call_ends_it(demo: Demo, somebody: Person) -> None:
+    phone = await dial(await somebody(), demo, "tone_1000")
+    await phone.until(state="talking")
+    call_id = await phone.call_id()
+    await phone.page.close()
+    result = await demo.result(call_id, RETURN_S + 3)
+    assert (result["status"], result["reason"], result["ended_by"]) == ("ANSWER", "agent_left", "agent")
+    assert result["duration"] >= RETURN_S

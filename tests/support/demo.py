@@ -5,10 +5,13 @@ personal data or secret in any log.
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +24,6 @@ from typing import Any, TypeVar
 
 import aiohttp
 import pytest_asyncio
-from tests.support.ports import find_free_port
 from typer.testing import CliRunner
 
 from intellicall.cli.main import app as cli
@@ -284,6 +286,14 @@ def _processes_of(state: Path) -> Iterator[int]:
             yield int(folder.name)
 
 
+def _quiet_port() -> int:
+    """Return a free port that no outgoing connection takes meanwhile: below the ephemeral ones (ip(7), ip_local_port_range)."""
+    while True:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", random.randrange(11_000, 32_000)))  # noqa: S311 - not a secret
+            return int(probe.getsockname()[1])
+
+
 def starting(state: Path) -> subprocess.Popen[bytes]:
     """Start `intellicall demo`, as the foreground job of a terminal would be."""
     state.mkdir(mode=0o700)
@@ -291,7 +301,7 @@ def starting(state: Path) -> subprocess.Popen[bytes]:
     with (state.parent / f"{state.name}.out").open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "intellicall", "demo"],
-            env={**clean, "INTELLICALL_STATE_DIR": str(state), "INTELLICALL_PORT": str(find_free_port())},
+            env={**clean, "INTELLICALL_STATE_DIR": str(state), "INTELLICALL_PORT": str(_quiet_port())},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
