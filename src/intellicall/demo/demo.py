@@ -111,6 +111,8 @@ class Demo:
             raise DemoFailed(str(problem)) from problem
         ports = Ports(settings.data_dir)
         port = settings.port if self.port_given and settings.port else ports.choose("platform", settings.port)
+        if port != _free(port):
+            raise DemoFailed(f"Port {port} is used by another program. Choose another one: INTELLICALL_PORT=…")
         base_url = settings.public_url or f"http://localhost:{port}"
         crm = DemoCrm(settings.data_dir / "demo-callbacks.jsonl", self.pages)
         crm_port = await crm.start(ports.choose("crm", 8090))
