@@ -43,8 +43,8 @@ class Plan:
     full: bool
 
 
-QUICK = Plan(pairs=2, calls=160, talk_pairs=1, talking=30, talk_s=5, step_s=2, ramps=1, clicks=5, full=False)
-DEFAULT = Plan(pairs=5, calls=300, talk_pairs=3, talking=60, talk_s=8, step_s=3, ramps=2, clicks=7, full=False)
+QUICK = Plan(pairs=2, calls=160, talk_pairs=3, talking=25, talk_s=4, step_s=2, ramps=1, clicks=5, full=False)
+DEFAULT = Plan(pairs=5, calls=300, talk_pairs=7, talking=30, talk_s=8, step_s=3, ramps=2, clicks=7, full=False)
 
 Say = Callable[[str], None]
 
@@ -82,16 +82,19 @@ class Bench:
     # -- the rows ------------------------------------------------------------------------------------------------------
 
     async def lives(self) -> None:
-        """Measure setup, our own CPU and the three latencies, all at 20 calls/s in the same rounds."""
+        """Measure setup beside raw at the same time, then our own CPU and the three latencies alone at 20 calls/s."""
         await self.raw_round(RATE, 40)
         await self.our_round(RATE, 40)
-        raw, ours = [], []
+        pairs: list[tuple[Round, Round]] = []
+        ours: list[Round] = []
+        half = self.plan.calls // 2
         for number in range(self.plan.pairs):
             self.say(f"Calls at {RATE:.0f}/s, pair {number + 1} of {self.plan.pairs}")
-            raw.append(await self.raw_round(RATE, self.plan.calls))
+            pairs.append(await asyncio.gather(self.raw_round(RATE / 2, half), self.our_round(RATE / 2, half)))
             ours.append(await self.our_round(RATE, self.plan.calls))
-        self.failures += [seen.failure for each in (*raw, *ours) for seen in each.failed]
-        self._engine_setup(raw, ours)
+        raw_rounds, our_rounds = [raw for raw, _ in pairs], [mine for _, mine in pairs]
+        self.failures += [seen.failure for each in (*raw_rounds, *our_rounds, *ours) for seen in each.failed]
+        self._engine_setup(raw_rounds, our_rounds)
         self._own_cpu(ours)
         good = [seen for each in ours for seen in each.calls if not seen.failure]
         self._latency("to_agent", [seen.agent_invited - seen.offered for seen in good], 5, 20)
@@ -134,11 +137,10 @@ class Bench:
 
     async def talk(self) -> None:
         """Measure what talking calls cost the engine."""
-        plan, mine, theirs = self.plan, list[float](), list[float]()
-        for number in range(plan.talk_pairs):
-            self.say(f"{plan.talking} talking calls, pair {number + 1} of {plan.talk_pairs}")
-            theirs.append(await talking.raw_round(self.raw, plan.talking, plan.talk_s))
-            mine.append(await talking.our_round(self.ours, self.sandbox, plan.talking, plan.talk_s))
+        self.say(f"{self.plan.talking} talking calls on each engine")
+        theirs, mine = await talking.side_by_side(
+            self.raw, self.ours, self.sandbox, self.plan.talking, self.plan.talk_s, self.plan.talk_pairs
+        )
         self._ratio("engine_talk", mine, theirs, "% of a core", Limit(1.02, ""))
 
     async def memory(self) -> None:

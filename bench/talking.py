@@ -1,7 +1,6 @@
 """Calls that talk: what they cost the engine while both sides speak (the test network's tones), and the platform in memory."""
 
 import asyncio
-from dataclasses import dataclass, field
 
 from bench.crm import Api
 from bench.ours import TEST_CALLER_ID, Ours
@@ -16,32 +15,29 @@ AFTER_S = 2.0
 REACH_S = 30.0
 
 
-@dataclass(slots=True)
-class Talking:
-    """Percent of a core per talking call, and resident kB of the platform by number of calls."""
+async def side_by_side(
+    raw: RawAsterisk, ours: Ours, api: Api, calls: int, seconds: float, windows: int
+) -> tuple[list[float], list[float]]:
+    """Return the CPU per talking call of raw Asterisk and of our engine, in percent of a core, for each window of time.
 
-    ours: list[float] = field(default_factory=list)
-    raw: list[float] = field(default_factory=list)
-    memory: list[tuple[float, float]] = field(default_factory=list)
-
-
-async def raw_round(raw: RawAsterisk, calls: int, seconds: float) -> float:
-    """Return raw Asterisk's CPU per talking call, in percent of a core."""
+    Both carry the same calls at the same time, so whatever else the machine does happens to both.
+    """
     for _ in range(calls):
         raw.talk(AGENT, CUSTOMER)
         await asyncio.sleep(EVERY_S)
-    percent = await _percent(raw.pid, calls, seconds)
-    raw.hang_up_all()
-    await asyncio.sleep(AFTER_S)
-    return percent
-
-
-async def our_round(ours: Ours, api: Api, calls: int, seconds: float) -> float:
-    """Return our engine's CPU per talking call, in percent of a core."""
     ids = await begin(api, calls)
-    percent = await _percent(ours.engine_pid, calls, seconds)
+    await asyncio.sleep(SETTLE_S)
+    pids = (raw.pid, ours.engine_pid)
+    used: list[list[float]] = []
+    for _ in range(windows):
+        before = [cpu_seconds(pid) for pid in pids]
+        began = asyncio.get_running_loop().time()
+        await asyncio.sleep(seconds)
+        took = asyncio.get_running_loop().time() - began
+        used.append([(cpu_seconds(pid) - cpu) / took / calls * 100 for pid, cpu in zip(pids, before, strict=True)])
+    raw.hang_up_all()
     await end(api, ids)
-    return percent
+    return [theirs for theirs, _ in used], [mine for _, mine in used]
 
 
 async def memory(ours: Ours, api: Api, steps: tuple[int, ...]) -> list[tuple[float, float]]:
@@ -77,11 +73,3 @@ async def end(api: Api, ids: list[str]) -> None:
         await api.ask("POST", f"/calls/{call_id}/hangup")
         await asyncio.sleep(EVERY_S / 5)
     await asyncio.sleep(AFTER_S)
-
-
-async def _percent(pid: int, calls: int, seconds: float) -> float:
-    await asyncio.sleep(SETTLE_S)
-    loop = asyncio.get_running_loop()
-    began, before = loop.time(), cpu_seconds(pid)
-    await asyncio.sleep(seconds)
-    return (cpu_seconds(pid) - before) / (loop.time() - began) / calls * 100

@@ -73,7 +73,7 @@ def configuration(site: EngineSite) -> dict[str, str]:
         "pjproject.conf": "[startup]\nlog_level=1\n",
         "features.conf": "[general]\n",
         "acl.conf": "",
-        "stasis.conf": "",
+        "stasis.conf": STASIS_CONF,
         "websocket_client.conf": "",
         "cel.conf": "[general]\nenable=no\n",
         "udptl.conf": "[general]\n",
@@ -91,6 +91,16 @@ contact=memory
 
 [res_pjsip_outbound_registration]
 registration=memory
+"""
+
+# Nobody asks for these, yet each would be made into JSON: our dialplan sets a dozen variables on every call's legs.
+STASIS_CONF = """\
+[declined_message_types]
+decline=ast_channel_varset_type
+decline=ast_rtp_rtcp_sent_type
+decline=ast_rtp_rtcp_received_type
+decline=ast_channel_mixmonitor_start_type
+decline=ast_channel_mixmonitor_stop_type
 """
 
 # ITU-T E.180 supplement 2: India.
