@@ -38,3 +38,17 @@ async def test_two_people_do_not_notice(demo: Demo, somebody: Person, tmp_path: 
     await phone.until(state="talking", call_id=again["call_id"])
     await phone.hang_up()
     await demo.result(again["call_id"])
+
+
+async def test_the_softphone_comes_back_after_the_engine(demo: Demo, somebody: Person) -> None:
+    phone = await dial(await somebody(), demo, "tone_1000")
+    await phone.until(state="talking")
+    call_id = await phone.call_id()
+    await demo.kill_engine()
+    result = await demo.result(call_id)
+    assert (result["status"], result["reason"], result["ended_by"]) == ("ANSWER", "engine_lost", "platform")
+    await phone.until(state="ended", engine="ready", link="open", line="registered", microphone="ready")
+    again = await demo.start_call("tone_1000", crm_username="agent.017")
+    await phone.until(state="talking", call_id=again["call_id"])
+    await phone.hang_up()
+    assert (await demo.result(again["call_id"]))["reason"] == "agent_hung_up"

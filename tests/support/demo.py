@@ -168,8 +168,15 @@ class Demo:
 
     async def phones_rung(self) -> int:
         """Count the calls that ever arrived at the test network: what was really dialed, whoever ordered it."""
+        return await self._count("calls? processed")
+
+    async def phones_up(self) -> int:
+        """Count the calls that are up at the test network now."""
+        return await self._count("active calls?")
+
+    async def _count(self, what: str) -> int:
         text = await self.carrier().console("core show channels count")
-        found = re.search(r"(\d+) calls? processed", text)
+        found = re.search(rf"(\d+) {what}", text)
         assert found, text
         return int(found[1])
 
@@ -200,6 +207,17 @@ class Demo:
         dead = self.facts["platform_pid"]
         os.kill(dead, signal.SIGKILL)
         await self.until_another_platform(dead, patience_s)
+
+    async def kill_engine(self, patience_s: float = 15.0) -> None:
+        """Kill the telephone engine and wait until demo.json names the new one."""
+        dead = self.facts["engine_pid"]
+        os.kill(dead, signal.SIGKILL)
+
+        async def there() -> bool | None:
+            self.reread()
+            return True if self.facts["engine_pid"] not in (dead, None) else None
+
+        await until(there, patience_s)
 
     async def until_another_platform(self, dead: int, patience_s: float = 30.0) -> None:
         """Wait until demo.json names another process than the dead one: that one takes calls."""
