@@ -117,7 +117,7 @@ class Courier:
         now = self._clock.now()
         lane.look = False
         try:
-            found = await self._database.read(
+            found = await self._database.glance(
                 partial(store.look, account_id=lane.account_id, now=now, skip=frozenset(lane.in_flight), limit=free)
             )
         except StorageUnavailable:

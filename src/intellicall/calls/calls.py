@@ -79,7 +79,7 @@ class Calls:
         conductor = self._conductors.get(call_id)
         if conductor and conductor.entry.request.account_id == account_id:
             return conductor.entry
-        entry = await self.around.database.read(lambda connection: store.find(connection, call_id, account_id))
+        entry = await self.around.database.glance(lambda connection: store.find(connection, call_id, account_id))
         if entry is None:
             raise Refused(Code.NOT_FOUND, "There is no such call.")
         return entry

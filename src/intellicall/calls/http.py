@@ -100,7 +100,7 @@ class CallsApi:
             account = accounts.authenticate_server(connection, key, address, self._clock.now())
             return _request(connection, account, order, self._sessions, self._clock.now()), account.concurrent_calls
 
-        wanted, limit = await self._database.read(prepare)
+        wanted, limit = await self._database.glance(prepare)
         try:
             entry, new = await self._calls.start(wanted, limit)
         except Refused as refused:
@@ -118,7 +118,7 @@ class CallsApi:
         uuid = read_query(request, allowed=("uuid",)).get("uuid")
         if not uuid:
             raise Refused(Code.MISSING_FIELD, "Name the call by its uuid.", field="uuid")
-        entry = await self._database.read(lambda connection: store.find_by_uuid_or_id(connection, account.id, uuid))
+        entry = await self._database.glance(lambda connection: store.find_by_uuid_or_id(connection, account.id, uuid))
         return {"calls": [api_view(entry)] if entry else []}
 
     async def hang_up(self, request: HttpRequest, call_id: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class CallsApi:
 
     async def _account(self, request: HttpRequest) -> Account:
         key, address = self._key(request)
-        return await self._database.read(
+        return await self._database.glance(
             lambda connection: accounts.authenticate_server(connection, key, address, self._clock.now())
         )
 

@@ -1,6 +1,7 @@
 """`intellicall serve`: the platform process."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -32,10 +33,18 @@ async def _serve(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     platform = Platform(settings)
     await platform.start()
+    _calm_garbage_collection()
     try:
         await stopped.wait()
     finally:
         await platform.stop()
+
+
+def _calm_garbage_collection() -> None:
+    """Leave out what lives as long as the process, and look at the rest less often: each full look stopped every call for 30 ms."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def set_up_logs(settings: Settings) -> None:

@@ -47,7 +47,7 @@ def open_engine(url: str) -> Engine:
     if dbapi2.sqlite_version_info < SQLITE_FIXED:
         raise StorageUnavailable(f"SQLite {dbapi2.sqlite_version} can corrupt its journal; 3.51.3 or later is needed")
     engine = create_engine(
-        parsed, module=dbapi2, pool_size=READERS + 2, max_overflow=0, connect_args={"check_same_thread": False, "timeout": 5}
+        parsed, module=dbapi2, pool_size=READERS + 3, max_overflow=0, connect_args={"check_same_thread": False, "timeout": 5}
     )
     event.listen(engine, "connect", _sqlite_pragmas)
     event.listen(engine, "begin", _sqlite_begin)
@@ -94,6 +94,15 @@ class Database:
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a read transaction on a thread and return what it returns. Raises StorageUnavailable."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, self._transaction)
+
+    async def glance(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, for a few rows found by their keys: on SQLite at once, without the way to a thread and back.
+
+        A reader of a WAL database waits for no writer, and the way costs more than such a read.
+        """
+        if self.engine.dialect.name == "sqlite":
+            return self._read(work, self._transaction)
+        return await self.read(work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the next group's transaction; when this returns, what it wrote is durable.
