@@ -27,7 +27,6 @@ class Code(StrEnum):
     ADDRESS_NOT_ALLOWED = "address_not_allowed"
     ACCOUNT_DISABLED = "account_disabled"
     SESSION_EXPIRED = "session_expired"
-    WRONG_ORIGIN = "wrong_origin"
     # what was asked
     MALFORMED_JSON = "malformed_json"
     INVALID_FIELD = "invalid_field"
@@ -82,7 +81,6 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.ACCOUNT_DISABLED: Kind(403, "The account is disabled", "Ask the operator of the platform."),
     Code.SESSION_EXPIRED: Kind(401, "The softphone's session is over", "Click Dial in your CRM again."),
-    Code.WRONG_ORIGIN: Kind(403, "The request came from another site's page", "Open the softphone from your CRM's Dial button."),
     Code.MALFORMED_JSON: Kind(400, "The body is not valid JSON", "Send one JSON object, UTF-8, as the guide shows."),
     Code.INVALID_FIELD: Kind(422, "A field has a wrong value", "See `field` and `detail`."),
     Code.MISSING_FIELD: Kind(422, "A required field is missing", "See `field`."),

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from intellicall.cli.main import app
-from intellicall.errors import Code
+from intellicall.errors import KINDS, Code
 
 DOCS = Path(__file__).parents[2] / "docs"
 NOT_HERE = ("intellicall serve", "intellicall engine stop")
@@ -32,3 +32,10 @@ def test_the_walkthroughs_error_and_the_pages_codes_exist() -> None:
     named = set(re.findall(r"`\d{3} ([a-z_]+)`", (DOCS / "walkthrough.md").read_text()))
     assert named
     assert named <= set(Code)
+
+
+def test_every_code_is_raised_somewhere_and_every_raised_one_has_its_words() -> None:
+    source = Path(__file__).parents[2] / "src" / "intellicall"
+    text = "\n".join(file.read_text() for file in source.rglob("*.py") if file.name != "errors.py")
+    assert {code for code in Code if f"Code.{code.name}" not in text} == set()
+    assert set(KINDS) == set(Code)
