@@ -49,7 +49,6 @@ class Code(StrEnum):
     NOT_POSSIBLE_NOW = "not_possible_now"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
-    SHUTTING_DOWN = "shutting_down"
     # launches
     LAUNCH_EXPIRED = "launch_expired"
     LAUNCH_SPENT = "launch_spent"
@@ -125,7 +124,6 @@ KINDS: dict[Code, Kind] = {
         503, "The telephone engine is not available at the moment", "Nothing was dialed. Try again in a few seconds."
     ),
     Code.STORAGE_UNAVAILABLE: Kind(503, "The call could not be stored", "Nothing was dialed. Try again in a few seconds."),
-    Code.SHUTTING_DOWN: Kind(503, "The platform is restarting", "Nothing was dialed. Try again in a few seconds."),
     Code.LAUNCH_EXPIRED: Kind(410, "This link has expired", "Click Dial in your CRM again."),
     Code.LAUNCH_SPENT: Kind(410, "This click has already made its call", "Click Dial in your CRM again to call again."),
     Code.PREFETCH_REFUSED: Kind(425, "Prefetching this link is refused", "Open the link by a click; nothing was dialed."),
