@@ -71,8 +71,8 @@ async def test_the_impatient_in_the_crm(demo: Demo, somebody: Person) -> None:
 async def test_a_reload_before_the_call_has_begun(demo: Demo, somebody: Person) -> None:
     context, since = await somebody(), await count(demo)
     page = await context.new_page()
-    await page.goto(link(demo, "tone_1000"), wait_until="commit")
-    await page.reload(wait_until="commit")
+    await page.goto(link(demo, "tone_1000"), wait_until="domcontentloaded")  # long before the microphone and SIP are there
+    await page.reload(wait_until="domcontentloaded")
     await page.reload()
     phone = Softphone(page)
     call_id = await phone.call_id()

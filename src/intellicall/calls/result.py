@@ -78,8 +78,8 @@ def softphone_view(entry: Entry) -> dict[str, Any]:
         "state": call.state,
         "customer_number": display(request.plan.customer_number),
         "from_number": display(request.plan.caller_id),
-        "started_at": iso(call.created_at),
-        "answered_at": iso(call.answered_at),
+        "started_at": iso(call.created_at, "milliseconds"),
+        "answered_at": iso(call.answered_at, "milliseconds"),
         "answer_token": request.softphone.answer_token if request.softphone else None,
         "recording": call.recorded,
         "end": None if call.live else _end(call),
@@ -99,6 +99,6 @@ def _end(call: Call) -> dict[str, Any]:
     }
 
 
-def iso(at: datetime | None) -> str | None:
-    """Return ISO 8601 in UTC, whole seconds, as the guide writes it: 2026-07-03T10:00:00Z."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+def iso(at: datetime | None, timespec: str = "seconds") -> str | None:
+    """Return ISO 8601 in UTC, by default in whole seconds as the guide writes it: 2026-07-03T10:00:00Z."""
+    return at.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z") if at else None

@@ -9,6 +9,7 @@ Why so, and why SQLite's own library is bundled: docs/decisions/0002-storage.md.
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -56,8 +57,21 @@ def open_engine(url: str) -> Engine:
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy begins; the driver must not
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "journal_size_limit=67108864"):
+    connection.execute("PRAGMA busy_timeout=5000")
+    _to_wal(connection, time.monotonic() + 5)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _to_wal(connection: Any, deadline: float) -> None:
+    """Switch to WAL, once in a file's life; SQLite's own waiting does not cover two that switch at the same time."""
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except connection.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _sqlite_begin(connection: Connection) -> None:
