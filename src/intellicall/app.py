@@ -147,7 +147,8 @@ class Platform:
     def public_url(self) -> str:
         """The one address that every link starts with, without a slash at its end."""
         scheme = "https" if self.settings.tls_certificate else "http"
-        return (self.settings.public_url or f"{scheme}://localhost:{self.port}").rstrip("/")
+        port = self.port or self.settings.port  # calls that are taken up may end before the doors are open
+        return (self.settings.public_url or f"{scheme}://localhost:{port}").rstrip("/")
 
     async def stop(self) -> None:
         """Close the doors, then everything behind them, in reverse order. The engine and its calls go on."""

@@ -211,3 +211,7 @@ async def test_without_an_engine_there_is_503_and_no_call(api: Api) -> None:
     api.engine.come_back(restarted=True)
     assert (await api.start(uuid="later"))[0] == 201
     assert (await api.send("GET", "/readyz"))[0] == 200
+
+
+def test_links_made_before_the_doors_are_open_name_the_port_that_they_will_have(tmp_path: Path) -> None:
+    assert Platform(Settings(state_dir=tmp_path, port=8123)).public_url == "http://localhost:8123"

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.calls.world import World, count_rows, open_world
@@ -184,6 +185,36 @@ async def test_a_bug_in_one_call_ends_that_call_alone(world: World, monkeypatch:
     done = await world.until_state(broken.call.id, State.ENDED)
     assert done.call.reason is Reason.PLATFORM_ERROR
     await world.until_state(sound.call.id, State.TALKING)
+
+
+async def test_an_order_is_carried_out_although_its_asker_went_away(world: World) -> None:
+    entry, _ = await world.calls.start(world.request("no_answer"), limit=10)
+    await world.until_state(entry.call.id, State.CUSTOMER_RINGING)
+    asking = asyncio.create_task(world.calls.hang_up("a1", entry.call.id, Party.AGENT))
+    await asyncio.sleep(0)  # the order is in the mailbox
+    asking.cancel()
+    done = await world.until_state(entry.call.id, State.ENDED)
+    assert done.call.reason is Reason.AGENT_GAVE_UP
+    assert [e.kind for e in await world.journal_of(entry.call.id)].count("hang_up") == 1
+    assert Reason.PLATFORM_ERROR not in [e.data.get("reason") for e in await world.journal_of(entry.call.id)]
+
+
+async def test_who_orders_is_answered_though_the_order_meets_a_bug(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry, _ = await world.calls.start(world.request("no_answer"), limit=10)
+    await world.until_state(entry.call.id, State.CUSTOMER_RINGING)
+    save, broken = store.save, [True]
+
+    def break_once(*stored: Any) -> None:
+        if broken.pop() if broken else False:
+            raise ZeroDivisionError
+        save(*stored)
+
+    monkeypatch.setattr(store, "save", break_once)
+    with pytest.raises(Refused) as refused:
+        await asyncio.wait_for(world.calls.hang_up("a1", entry.call.id, Party.ACCOUNT), 5)
+    assert refused.value.code is Code.INTERNAL
+    done = await world.until_state(entry.call.id, State.ENDED)
+    assert done.call.reason is Reason.PLATFORM_ERROR
 
 
 async def test_a_dead_engine_ends_its_calls_with_what_was_talked(world: World) -> None:

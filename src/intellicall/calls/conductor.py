@@ -54,6 +54,16 @@ class _Order:
     order: HangUp
     done: asyncio.Future[Entry]
 
+    def answer(self, entry: Entry) -> None:
+        """Tell who asked, unless nobody waits any more."""
+        if not self.done.done():
+            self.done.set_result(entry)
+
+    def refuse(self, why: Refused) -> None:
+        """Tell who asked that it was not done, unless that is told already or nobody waits any more."""
+        if not self.done.done():
+            self.done.set_exception(why)
+
 
 Happening = Fact | _Order
 
@@ -74,7 +84,12 @@ class Conductor:
         self._mailbox.put_nowait(fact)
 
     async def order(self, order: HangUp) -> Entry:
-        """Have an order carried out; returns the call after it was stored. Refused with NOT_POSSIBLE_NOW."""
+        """Have an order carried out; returns the call after it was stored. Refused with NOT_POSSIBLE_NOW.
+
+        Whoever asks may go away meanwhile: the order is carried out all the same.
+        """
+        if not self.entry.call.live:
+            raise not_possible(self.entry.call.state)
         done: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
         self._mailbox.put_nowait(_Order(order, done))
         return await done
@@ -115,9 +130,9 @@ class Conductor:
         journal: list[JournalEntry] = []
         effects: list[Effect] = []
         answers: list[_Order] = []
-        for happening in mail:
-            effects += self._take(happening, journal, answers)
         try:
+            for happening in mail:
+                effects += self._take(happening, journal, answers)
             if Effect.SEAL in effects:
                 # Sealing again after a crash has the same outcome, so what it says is stored together with what led to it.
                 effects.remove(Effect.SEAL)
@@ -126,11 +141,14 @@ class Conductor:
                 await self._store(journal)
         except BaseException:
             self.entry = before
+            for happening in mail:
+                if isinstance(happening, _Order):
+                    happening.refuse(Refused(Code.INTERNAL))
             raise
         if journal:
             self._around.changed(self.entry)
         for answered in answers:
-            answered.done.set_result(self.entry)
+            answered.answer(self.entry)
         for effect in effects:
             await self._act(effect)
 
@@ -143,7 +161,7 @@ class Conductor:
             try:
                 taken = step(call, happening.order)
             except NotNow as refusal:
-                happening.done.set_exception(not_possible(refusal.state))
+                happening.refuse(not_possible(refusal.state))
                 return ()
             answers.append(happening)
         if taken.move is None:
@@ -240,7 +258,7 @@ class Conductor:
     async def _collapse(self) -> None:
         """Our own bug: end this call, through the same machine, with a reason."""
         await self._hang_up()
-        self._mailbox = asyncio.Queue()
+        self._refuse_the_rest()
         self.post(self._fact(What.ENGINE_LOST, reason=Reason.PLATFORM_ERROR))
         while self.entry.call.live:
             await self._turn(await self._mail())
@@ -252,7 +270,7 @@ class Conductor:
         while not self._mailbox.empty():
             happening = self._mailbox.get_nowait()
             if isinstance(happening, _Order):
-                happening.done.set_exception(not_possible(self.entry.call.state))
+                happening.refuse(not_possible(self.entry.call.state))
 
 
 def not_possible(state: State) -> Refused:

@@ -21,39 +21,14 @@ class Entry:
 
 
 def result(entry: Entry) -> dict[str, Any]:
-    """Return the record that is pushed, in the guide's order, then our additions. Made once, when the call has ended."""
-    request, call = entry.request, entry.call
-    return {
-        "call_id": request.call_id,
-        "uuid": request.uuid or request.call_id,
-        "status": status_of(call),
-        "duration": duration_of(call),
-        "customer_number": request.customer_number,
-        "agent_number": request.agent_number,
-        "crm_username": request.crm_username,
-        "call_type": request.call_type,
-        "disposition": request.disposition,
-        "direction": "outbound",
-        "start_time": iso(call.created_at),
-        "end_time": iso(call.ended_at),
-        "recording_url": entry.recording_url,
-        "answer_time": iso(call.answered_at),
-        "reason": call.reason,
-        "ended_by": ended_by(call),
-    }
-
-
-def api_view(entry: Entry) -> dict[str, Any]:
-    """Return the call for `GET /calls/{call_id}`: the result's fields as far as they are known, and the state."""
+    """Return the record that is pushed, in the guide's order, then our additions; what is not known before the end is None."""
     request, call = entry.request, entry.call
     over = not call.live
     return {
         "call_id": request.call_id,
         "uuid": request.uuid or request.call_id,
-        "state": call.state,
         "status": status_of(call) if over else None,
         "duration": duration_of(call) if over else None,
-        "from_number": request.from_number,
         "customer_number": request.customer_number,
         "agent_number": request.agent_number,
         "crm_username": request.crm_username,
@@ -61,12 +36,17 @@ def api_view(entry: Entry) -> dict[str, Any]:
         "disposition": request.disposition,
         "direction": "outbound",
         "start_time": iso(call.created_at),
-        "answer_time": iso(call.answered_at),
         "end_time": iso(call.ended_at) if over else None,
+        "recording_url": entry.recording_url,
+        "answer_time": iso(call.answered_at),
         "reason": call.reason if over else None,
         "ended_by": ended_by(call) if over else None,
-        "recording_url": entry.recording_url,
     }
+
+
+def api_view(entry: Entry) -> dict[str, Any]:
+    """Return the call for `GET /calls/{call_id}`: the result as far as it is known, the state and the caller ID."""
+    return result(entry) | {"state": entry.call.state, "from_number": entry.request.from_number}
 
 
 def softphone_view(entry: Entry) -> dict[str, Any]:
