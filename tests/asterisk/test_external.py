@@ -53,9 +53,9 @@ async def test_a_call_on_an_engine_that_an_operator_runs(
             recording="outside",
         )
         await real.engine.ring_agent(order)
-        await real.heard.wait(LegAnswered, lambda event: event.role is Role.AGENT)
+        await real.heard.wait(LegAnswered, lambda event: event.leg == Role.AGENT)
         await real.engine.ring_customer(order)
-        await real.heard.wait(LegEnded, lambda event: event.role is Role.CUSTOMER)
+        await real.heard.wait(LegEnded, lambda event: event.leg == Role.CUSTOMER)
         customer, agent = read_raw_stereo(settings.recordings_dir / "outside.raw")
         assert tone_seconds(agent, 440) > 4
         assert len(customer) / 8000 == pytest.approx(5, abs=0.3)

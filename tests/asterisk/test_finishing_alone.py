@@ -90,11 +90,11 @@ async def test_a_new_platform_takes_up_the_calls_of_the_old_one(engine_home: Eng
         await second.engine.set_trunks([test_network.trunk])
         assert [event.restarted for event in second.heard.events if isinstance(event, EngineReady)] == [False]
         legs = await second.engine.snapshot()
-        assert sorted((leg.role, leg.answered) for leg in legs if leg.call_id == talk.id) == [
+        assert sorted((leg.leg, leg.answered) for leg in legs if leg.call_id == talk.id) == [
             (Role.AGENT, True),
             (Role.CUSTOMER, True),
         ]
-        assert sorted((leg.role, leg.answered) for leg in legs if leg.call_id == ringing.id) == [
+        assert sorted((leg.leg, leg.answered) for leg in legs if leg.call_id == ringing.id) == [
             (Role.AGENT, True),
             (Role.CUSTOMER, False),
         ]

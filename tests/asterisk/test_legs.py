@@ -66,9 +66,9 @@ def brief(told: list[Outcome]) -> list[tuple[Any, ...]]:
     out: list[tuple[Any, ...]] = []
     for event in told:
         if isinstance(event, LegEnded):
-            out.append((event.role, event.cause, event.by_far_end, event.sip_code))
+            out.append((event.leg, event.cause, event.by_far_end, event.sip_code))
         elif isinstance(event, LegRinging | LegAnswered):
-            out.append((type(event).__name__, event.role))
+            out.append((type(event).__name__, event.leg))
     return out
 
 

@@ -52,10 +52,10 @@ async def test_the_end_waits_for_the_file_and_keeps_its_order(teller: Teller, tm
         (tmp_path / "b.raw").write_bytes(b"1234")
         for event in ends(other):
             teller.tell_of(other, event)
-        await heard.wait(LegEnded, lambda event: event.call_id == "b" and event.role is Role.AGENT)
+        await heard.wait(LegEnded, lambda event: event.call_id == "b" and event.leg == Role.AGENT)
         assert heard.of_call("a") == []
         file.write(b"1234")
-    await heard.wait(LegEnded, lambda event: event.call_id == "a" and event.role is Role.AGENT)
+    await heard.wait(LegEnded, lambda event: event.call_id == "a" and event.leg == Role.AGENT)
     assert heard.of_call("a") == ends(call)
     assert (tmp_path / "a.raw").read_bytes() == b"1234"
 

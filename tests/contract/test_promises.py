@@ -22,7 +22,7 @@ async def test_a_call_that_we_end_is_told_leg_by_leg_and_once(call: Calls, harne
     agent, customer = await talk.over()
     assert (agent.cause, agent.by_far_end, agent.sip_code) == (Cause.NORMAL, False, None)
     assert (customer.cause, customer.by_far_end, customer.sip_code) == (Cause.NORMAL, False, None)
-    told = [(type(event), event.role) for event in talk.said() if not isinstance(event, LegRinging)]
+    told = [(type(event), event.leg) for event in talk.said() if not isinstance(event, LegRinging)]
     assert told[:2] == [(LegAnswered, Role.AGENT), (LegAnswered, Role.CUSTOMER)]
     assert sorted(told[2:], key=str) == [(LegEnded, Role.AGENT), (LegEnded, Role.CUSTOMER)]
     assert [event.at for event in talk.said()] == sorted(event.at for event in talk.said())
@@ -31,7 +31,7 @@ async def test_a_call_that_we_end_is_told_leg_by_leg_and_once(call: Calls, harne
 async def test_the_snapshot_shows_the_legs_that_live(call: Calls, harness: Harness) -> None:
     talk = await call().to_talk()
     mine = [leg for leg in await harness.engine.snapshot() if leg.call_id == talk.id]
-    assert sorted(mine, key=lambda leg: leg.role) == [LegSeen(talk.id, Role.AGENT, True), LegSeen(talk.id, Role.CUSTOMER, True)]
+    assert sorted(mine, key=lambda leg: leg.leg) == [LegSeen(talk.id, Role.AGENT, True), LegSeen(talk.id, Role.CUSTOMER, True)]
     await harness.engine.hang_up(talk.id)
     await talk.over()
     assert [leg for leg in await harness.engine.snapshot() if leg.call_id == talk.id] == []
@@ -46,7 +46,7 @@ async def test_a_refusal_has_its_cause_and_ends_the_agents_leg(call: Calls, numb
     agent, customer = await refused.over()
     assert (customer.cause, customer.by_far_end, customer.sip_code) == (cause, True, NUMBERS[number].sip_code)
     assert (agent.cause, agent.by_far_end) == (Cause.NORMAL, False)
-    assert not any(isinstance(event, LegAnswered) and event.role is Role.CUSTOMER for event in refused.said())
+    assert not any(isinstance(event, LegAnswered) and event.leg == Role.CUSTOMER for event in refused.said())
 
 
 async def test_early_media_is_told(call: Calls, harness: Harness) -> None:
@@ -112,7 +112,7 @@ async def test_an_agent_who_cannot_be_reached_is_the_end_of_it(call: Calls, numb
     refused = await call(agent=number).ring_agent()
     ended = await refused.ended(Role.AGENT)
     assert (ended.cause, ended.by_far_end, ended.sip_code) == (cause, True, NUMBERS[number].sip_code)
-    assert {event.role for event in refused.said()} == {Role.AGENT}
+    assert {event.leg for event in refused.said()} == {Role.AGENT}
 
 
 async def test_an_agent_who_does_not_answer(call: Calls) -> None:
@@ -149,7 +149,7 @@ async def test_the_recording_is_whole_when_the_customers_end_is_told(call: Calls
     heard = harness.heard
 
     def measure(event: object) -> None:
-        if isinstance(event, LegEnded) and event.role is Role.CUSTOMER:
+        if isinstance(event, LegEnded) and event.leg == Role.CUSTOMER:
             sizes.append(raw.stat().st_size)
         heard(event)  # type: ignore[arg-type]
 
@@ -172,7 +172,7 @@ async def test_a_lost_engine_takes_no_orders_and_its_calls_go_on(call: Calls, ha
         with pytest.raises(EngineUnavailable):
             await order
     await harness.come_back()
-    assert {leg.role for leg in await harness.engine.snapshot() if leg.call_id == talk.id} == {Role.AGENT, Role.CUSTOMER}
+    assert {leg.leg for leg in await harness.engine.snapshot() if leg.call_id == talk.id} == {Role.AGENT, Role.CUSTOMER}
     await harness.engine.hang_up(talk.id)
     agent, customer = await talk.over()
     assert (agent.cause, customer.cause) == (Cause.NORMAL, Cause.NORMAL)

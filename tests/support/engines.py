@@ -98,13 +98,13 @@ class TestCall:
         return self
 
     async def answered(self, role: Role) -> LegAnswered:
-        return await self.heard.wait(LegAnswered, lambda e: e.call_id == self.id and e.role is role)
+        return await self.heard.wait(LegAnswered, lambda e: e.call_id == self.id and e.leg == role)
 
     async def ringing(self, role: Role) -> LegRinging:
-        return await self.heard.wait(LegRinging, lambda e: e.call_id == self.id and e.role is role)
+        return await self.heard.wait(LegRinging, lambda e: e.call_id == self.id and e.leg == role)
 
     async def ended(self, role: Role, deadline_s: float = 15.0) -> LegEnded:
-        return await self.heard.wait(LegEnded, lambda e: e.call_id == self.id and e.role is role, deadline_s)
+        return await self.heard.wait(LegEnded, lambda e: e.call_id == self.id and e.leg == role, deadline_s)
 
     async def over(self) -> tuple[LegEnded, LegEnded]:
         """Wait for both legs' ends; return the agent's and the customer's."""

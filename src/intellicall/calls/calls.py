@@ -138,7 +138,7 @@ class Calls:
             seen = await self.around.engine.snapshot()
         except EngineUnavailable:
             return  # the next EngineReady brings us back here
-        legs = {(leg.call_id, leg.role): leg for leg in seen}
+        legs = {(leg.call_id, leg.leg): leg for leg in seen}
         now, tick = self.around.clock.now(), self.around.clock.monotonic()
         for conductor, entry in believed.items():
             if conductor.entry is entry:

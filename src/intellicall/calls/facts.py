@@ -42,7 +42,7 @@ CUSTOMER_REASONS: dict[Cause, Reason | None] = {
 
 def fact_of(event: LegEvent, tick: float) -> Fact:
     """Return the event as a fact; `tick` is the monotonic moment at which it was received."""
-    party = PARTIES[event.role]
+    party = PARTIES[event.leg]
     match event:
         case LegRinging():
             return Fact(What.RINGING, event.at, tick, party)
@@ -56,4 +56,4 @@ def _reason(event: LegEnded) -> Reason | None:
     """A normal end counts only when this leg's own party brought it about; the other leg's end follows from it."""
     if event.cause is Cause.NORMAL and not event.by_far_end:
         return None
-    return (AGENT_REASONS if event.role is Role.AGENT else CUSTOMER_REASONS)[event.cause]
+    return (AGENT_REASONS if event.leg == Role.AGENT else CUSTOMER_REASONS)[event.cause]

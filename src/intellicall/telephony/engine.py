@@ -8,13 +8,13 @@ Promises
 1.  We choose the ids. Every event names the call by the id that we gave.
 2.  `ring_agent` returns when the engine has taken the order. Everything after that arrives as events, in the order in
     which it happened. When it raises `EngineUnavailable`, no phone rings or will ring.
-3.  A call has at most two legs here: the agent's, then, after `ring_customer`, the customer's. Each leg yields at most one
-    `LegRinging` (a second one when early media starts after plain ringing), at most one `LegAnswered`, and exactly one
-    `LegEnded`, after which nothing more is said of it.
+3.  A call begins with two legs: the agent's, then, after `ring_customer`, the customer's; `ring` adds further ones, under ids
+    that we choose. Each leg yields at most one `LegRinging` (a second one when early media starts after plain ringing), at most
+    one `LegAnswered`, and exactly one `LegEnded`, after which nothing more is said of it.
 4.  A softphone's `LegAnswered` means that the agent's audio has been received, not only that SIP said 200. A softphone
     that answers without audio yields `LegEnded` with `Cause.NO_AUDIO`.
 5.  After `ring_customer` the engine alone can finish the call: either leg's end ends the other, ring limit and maximum length
-    are enforced, while nobody listens.
+    are enforced, while nobody listens. After `arrange` the same holds with the legs that the arrangement names as `vital`.
 6.  The agent hears the carrier's early media, or ringback where there is none, while the customer is rung.
 7.  `LegEnded` of a recorded customer's leg comes after the recording's file is complete and closed.
 8.  Trunks are tried in order; the next one only after a 5xx, a timeout or an unreachable trunk before any ringing. Never
@@ -23,9 +23,21 @@ Promises
 10. `hang_up` of an unknown or ended call is a no-op. `snapshot` tells which legs live now.
 11. When the connection to the engine breaks, `EngineLost` is sent; when it is back, `EngineReady`. Events in the gap are lost:
     take a snapshot.
+12. `arrange` says who hears whom, whole: when it returns, it is so. Legs that are `TOGETHER` hear each other and nobody else;
+    `MUSIC` and `RINGBACK` are heard by that leg alone; a leg in `SILENCE` hears nothing and is heard by nobody. A leg that is
+    still rung comes to its place when it answers; only in `TOGETHER` its early media (or ringback) is heard before. A leg
+    of the call that is not named is ended. To arrange the same again changes nothing, and repairs what a gap left undone.
+13. A call that was never arranged otherwise than agent and customer together, nobody muted and the recording not paused,
+    stays the cheapest two-party call there is. One that is two-party again costs no more than a two-party bridge.
+14. Nobody hears a `muted` leg: neither the others nor the recording. While `paused`, the recording takes silence for both
+    channels and goes on to count: its length stays the length of the talk.
+15. The recording follows the customer's leg through every arrangement, to its end, in one file.
+16. `send_digits` is heard by that leg as RFC 4733 events, in order. A digit that a party presses yields `DigitPressed` once,
+    in every arrangement; digits are never logged.
+17. An answered call is not disturbed when a further leg fails, ends, or is rung through a trunk that is away.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -33,7 +45,7 @@ from typing import Protocol
 
 
 class Role(StrEnum):
-    """Whose leg of the call it is."""
+    """The ids of the two legs that every call begins with. Further legs (`ring`) have ids of our choice: `[a-z0-9]{1,8}`."""
 
     AGENT = "agent"
     CUSTOMER = "customer"
@@ -102,12 +114,50 @@ class CallPlan:
     recording: str | None
 
 
+class Place(StrEnum):
+    """What one leg of an arranged call hears."""
+
+    TOGETHER = "together"  # everybody else who is together
+    MUSIC = "music"  # hold music
+    RINGBACK = "ringback"  # the ringing tone of the country
+    SILENCE = "silence"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Who hears whom in a call. Every leg that is to live is in `places`; the others are ended.
+
+    `muted`: legs whose voice goes nowhere. `paused`: the recording takes silence. `vital`: legs whose end ends every other leg
+    of the call, which the engine does by itself when nobody listens.
+    """
+
+    places: Mapping[str, Place]
+    vital: frozenset[str]
+    muted: frozenset[str] = frozenset()
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LegPlan:
+    """A further leg of a running call: who is rung, as whom, for how many seconds.
+
+    `caller_id` is E.164; on a softphone `shown` is what its display says (the number of the customer), E.164.
+    """
+
+    call_id: str
+    leg: str
+    line: SoftphoneLine | PhoneLine
+    caller_id: str
+    shown: str
+    ring_s: int
+
+
 @dataclass(frozen=True, slots=True)
 class LegRinging:
     """The far end rings. `early_media` is True when the far end sends audio of its own (SIP 183 with media)."""
 
     call_id: str
-    role: Role
+    leg: str
     at: datetime
     early_media: bool = False
 
@@ -115,7 +165,7 @@ class LegRinging:
 @dataclass(frozen=True, slots=True)
 class LegAnswered:
     call_id: str
-    role: Role
+    leg: str
     at: datetime
 
 
@@ -127,11 +177,21 @@ class LegEnded:
     """
 
     call_id: str
-    role: Role
+    leg: str
     at: datetime
     cause: Cause
     by_far_end: bool = False
     sip_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DigitPressed:
+    """The party on this leg pressed a key: one of `0-9*#A-D`. It may be part of a card number: never store or log it."""
+
+    call_id: str
+    leg: str
+    at: datetime
+    digit: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +210,7 @@ class EngineReady:
 
 
 LegEvent = LegRinging | LegAnswered | LegEnded
-EngineEvent = LegEvent | EngineLost | EngineReady
+EngineEvent = LegEvent | DigitPressed | EngineLost | EngineReady
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +218,7 @@ class LegSeen:
     """A leg that lives at the moment of a snapshot."""
 
     call_id: str
-    role: Role
+    leg: str
     answered: bool
 
 
@@ -252,6 +312,21 @@ class Engine(Protocol):
 
     async def ring_customer(self, plan: CallPlan) -> None:
         """Hand the answered agent's leg to the engine's own finish: dial the customer, bridge, record. Raises EngineUnavailable."""
+        ...
+
+    async def ring(self, plan: LegPlan) -> None:
+        """Dial a further leg of an arranged call. Idempotent by call and leg. Raises EngineUnavailable: nothing rings then."""
+        ...
+
+    async def arrange(self, call_id: str, arrangement: Arrangement) -> None:
+        """Make it so (promise 12). No-op for an unknown call. Raises EngineUnavailable: then arrange again after EngineReady."""
+        ...
+
+    async def send_digits(self, call_id: str, leg: str, digits: str) -> None:
+        """Let one leg hear DTMF: `[0-9*#A-D]`, 100 ms each with 100 ms between. Returns when they are on their way.
+
+        No-op when the leg is gone. Raises EngineUnavailable, and ValueError for anything else than these keys.
+        """
         ...
 
     async def hang_up(self, call_id: str) -> None:

@@ -34,7 +34,7 @@ class Teller:
         behind = self._behind.get(call.call_id)
         if behind is not None:
             behind.append(event)
-        elif isinstance(event, LegEnded) and event.role is Role.CUSTOMER and call.recording is not None:
+        elif isinstance(event, LegEnded) and event.leg == Role.CUSTOMER and call.recording is not None:
             self._end_of_recorded(call, event, call.recording.name)
         else:
             self.tell(event)
