@@ -1,89 +1,68 @@
 """A telephone engine that plays a script: the port's promises without telephony, on a clock that can be moved by hand.
 
 For development (`INTELLICALL_ENGINE=scripted`) and for tests. `tests/contract` runs the same suite on it and on the real engine.
-What a number does is a `Behaviour`; who asks for a number with none gets `unknown`.
+What a number does is a `Behaviour`; who asks for a number with none gets `unknown`. A softphone does what `softphones` says of
+its session, or else `softphone`. Trunks are taken as they come: their failover (promise 8) is not played.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from intellicall.clock import Clock
 from intellicall.telephony.engine import (
+    Arrangement,
     CallPlan,
     Cause,
+    DigitPressed,
     EngineEvent,
     EngineLost,
     EngineReady,
     EngineUnavailable,
     LegAnswered,
     LegEnded,
+    LegPlan,
     LegRinging,
     LegSeen,
     Listener,
     PhoneLine,
+    Place,
     Role,
     SipAccount,
+    SoftphoneLine,
     Trunk,
 )
+from intellicall.telephony.scripted.behaviour import BEHAVIOURS, Behaviour
+from intellicall.telephony.scripted.play import PlayedCall, PlayedLeg
 
+_KEYS = re.compile(r"[0-9*#A-D]+")
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """What a far end does when it is rung. Seconds count from the ring; `hangs_up_s` from the answer. None: never."""
-
-    rings: bool = True
-    early_media: bool = False
-    answers_s: float | None = 0.0
-    refuses_s: float = 0.0  # when it neither answers nor rings for ever: after this long, with `cause`
-    cause: Cause | None = None
-    sip_code: int | None = None
-    hangs_up_s: float | None = None
-
-
-BEHAVIOURS: dict[str, Behaviour] = {
-    "answers": Behaviour(),
-    "answers_after_3s": Behaviour(answers_s=3),
-    "busy": Behaviour(rings=False, answers_s=None, cause=Cause.BUSY, sip_code=486),
-    "reject": Behaviour(answers_s=None, cause=Cause.REJECTED, sip_code=603),
-    "no_answer": Behaviour(answers_s=None),
-    "unknown": Behaviour(rings=False, answers_s=None, cause=Cause.NUMBER_UNKNOWN, sip_code=404),
-    "early_media": Behaviour(early_media=True, answers_s=None, refuses_s=4, cause=Cause.UNAVAILABLE, sip_code=480),
-    "hangs_up": Behaviour(hangs_up_s=5),
-    "carrier_failure": Behaviour(rings=False, answers_s=None, cause=Cause.CARRIER_FAILURE, sip_code=503),
-    "no_audio": Behaviour(answers_s=None, cause=Cause.NO_AUDIO),
-}
-
-
-@dataclass(slots=True)
-class _Leg:
-    role: Role
-    answered: bool = False
-    task: "asyncio.Task[None] | None" = None
-
-
-@dataclass(slots=True)
-class _Call:
-    plan: CallPlan
-    legs: dict[Role, _Leg] = field(default_factory=dict)
-    customer_up_at: float | None = None
+__all__ = ["BEHAVIOURS", "Behaviour", "ScriptedEngine"]
 
 
 class ScriptedEngine:
-    """The port `telephony.engine.Engine`, played. `dialed` lists every number or session that was rung, in order."""
+    """The port `telephony.engine.Engine`, played.
+
+    For tests to read, all in order and kept after the calls' ends: `dialed` lists every number or session that was rung, `arranged`
+    has the last arrangement of each call that had one, `digits` lists what `send_digits` let a leg hear (call, leg, digits).
+    """
 
     def __init__(self, clock: Clock, script: Mapping[str, Behaviour], recordings_dir: Path) -> None:
         self._clock = clock
         self._script = script
         self._recordings_dir = recordings_dir
         self._listener: Listener | None = None
-        self._calls: dict[str, _Call] = {}
+        self._calls: dict[str, PlayedCall] = {}
+        self._rung: set[tuple[str, str]] = set()
         self._accounts: dict[str, SipAccount] = {}
         self._ready = False
         self.softphone = BEHAVIOURS["answers"]
+        self.softphones: dict[str, Behaviour] = {}
         self.dialed: list[str] = []
+        self.arranged: dict[str, Arrangement] = {}
+        self.digits: list[tuple[str, str, str]] = []
         self.trunks: list[Trunk] = []
 
     # -- the port -----------------------------------------------------------------------------------------------------
@@ -101,10 +80,8 @@ class ScriptedEngine:
 
     async def stop(self) -> None:
         self._ready = False
-        for call in list(self._calls.values()):
-            for leg in call.legs.values():
-                if leg.task:
-                    leg.task.cancel()
+        for call in self._calls.values():
+            call.stop_playing()
 
     async def set_trunks(self, trunks: Sequence[Trunk]) -> None:
         self.trunks = list(trunks)
@@ -119,44 +96,84 @@ class ScriptedEngine:
 
     async def ring_agent(self, plan: CallPlan) -> None:
         self._check()
-        if plan.call_id in self._calls:
-            return
-        self._calls[plan.call_id] = _Call(plan)
-        if isinstance(plan.agent, PhoneLine):
-            self.dialed.append(plan.agent.number)
-            behaviour = self._script.get(plan.agent.number, BEHAVIOURS["unknown"])
-        else:
-            self.dialed.append(plan.agent.session_id)
-            behaviour = self.softphone
-        self._play(plan.call_id, Role.AGENT, behaviour, plan.agent_ring_s)
+        if plan.call_id not in self._calls and self._first_time(plan.call_id, Role.AGENT):
+            self._calls[plan.call_id] = PlayedCall(plan)
+            self._play(plan.call_id, Role.AGENT, self._dial(plan.agent), plan.agent_ring_s)
 
     async def ring_customer(self, plan: CallPlan) -> None:
         self._check()
-        call = self._calls.get(plan.call_id)
-        if call is None or Role.CUSTOMER in call.legs:
+        if plan.call_id in self._calls and self._first_time(plan.call_id, Role.CUSTOMER):
+            behaviour = self._dial(PhoneLine(plan.customer_number, plan.trunks))
+            self._play(plan.call_id, Role.CUSTOMER, behaviour, plan.customer_ring_s)
+
+    async def ring(self, plan: LegPlan) -> None:
+        """See the port. For a call that is over, nothing rings and the leg is told as CANCELED at once."""
+        self._check()
+        if not self._first_time(plan.call_id, plan.leg):
             return
-        self.dialed.append(plan.customer_number)
-        behaviour = self._script.get(plan.customer_number, BEHAVIOURS["unknown"])
-        self._play(plan.call_id, Role.CUSTOMER, behaviour, plan.customer_ring_s)
+        if plan.call_id in self._calls:
+            self._play(plan.call_id, plan.leg, self._dial(plan.line), plan.ring_s)
+        else:
+            self._say(LegEnded(plan.call_id, plan.leg, self._now(), Cause.CANCELED))
+
+    async def arrange(self, call_id: str, arrangement: Arrangement) -> None:
+        self._check()
+        if call := self._calls.get(call_id):
+            self.arranged[call_id] = call.arrangement = arrangement
+            self._end_all(call_id, call.unnamed())
+
+    async def send_digits(self, call_id: str, leg: str, digits: str) -> None:
+        if not _KEYS.fullmatch(digits):
+            raise ValueError("there are no such keys")
+        self._check()
+        if self._living(call_id, leg):
+            self.digits.append((call_id, leg, digits))
 
     async def hang_up(self, call_id: str) -> None:
         self._check()
-        call = self._calls.get(call_id)
-        if call is None:
-            return
-        for role in (Role.CUSTOMER, Role.AGENT):
-            if leg := call.legs.get(role):
-                self._end(call_id, role, Cause.NORMAL if leg.answered else Cause.CANCELED)
+        if call := self._calls.get(call_id):
+            self._end_all(call_id, sorted(call.legs, key=lambda leg: leg != Role.CUSTOMER))
 
     async def snapshot(self) -> list[LegSeen]:
         self._check()
-        return [LegSeen(call_id, leg.role, leg.answered) for call_id, call in self._calls.items() for leg in call.legs.values()]
+        return [LegSeen(call_id, leg.leg, leg.answered) for call_id, call in self._calls.items() for leg in call.legs.values()]
 
     # -- what a test or a developer does with it ----------------------------------------------------------------------
 
-    def far_end_hangs_up(self, call_id: str, role: Role) -> None:
+    def far_end_hangs_up(self, call_id: str, leg: str) -> None:
         """The party on this leg hangs up (or, not having answered, refuses)."""
-        self._end(call_id, role, Cause.NORMAL, by_far_end=True)
+        if living := self._living(call_id, leg):
+            if living.answered:
+                self._end(call_id, leg, Cause.NORMAL, by_far_end=True)
+            else:
+                self._end(call_id, leg, Cause.REJECTED, by_far_end=True, sip_code=603)
+
+    def press(self, call_id: str, leg: str, digit: str) -> None:
+        """The party on this leg presses one key. Nothing happens unless it has answered. Raises ValueError for no key."""
+        if len(digit) != 1 or not _KEYS.fullmatch(digit):
+            raise ValueError("there is no such key")
+        if (living := self._living(call_id, leg)) and living.answered:
+            self._say(DigitPressed(call_id, leg, self._now(), digit))
+
+    def hears(self, call_id: str, leg: str) -> set[str] | Place:
+        """Return what this leg hears: the legs whose voice reaches it, or music, ringback or silence.
+
+        Together with nobody else it is the empty set, as it is for a leg that has not answered or is gone. A leg that is still
+        rung is among those heard where its early media or ringback is (promise 12); a muted leg never is (promise 14).
+        """
+        call = self._calls.get(call_id)
+        return call.hears(leg) if call else set()
+
+    def recorded(self, call_id: str) -> bool:
+        """Tell whether talk goes into a recording now: the customer has answered, the call is recorded, and not paused."""
+        call = self._calls.get(call_id)
+        return (
+            call is not None
+            and call.plan.recording is not None
+            and call.customer_up_at is not None
+            and Role.CUSTOMER in call.legs
+            and not call.arrangement.paused
+        )
 
     def lose(self) -> None:
         """The connection to the engine breaks; calls go on, unheard."""
@@ -164,12 +181,10 @@ class ScriptedEngine:
         self._say(EngineLost(self._now()))
 
     def come_back(self, *, restarted: bool) -> None:
-        """The connection is back. `restarted`: the engine died meanwhile and every call with it."""
+        """The connection is back. `restarted`: the engine died meanwhile and every call with it, none of whose ends is told."""
         if restarted:
             for call in self._calls.values():
-                for leg in call.legs.values():
-                    if leg.task:
-                        leg.task.cancel()
+                call.stop_playing()
             self._calls.clear()
         self._ready = True
         self._say(EngineReady(self._now(), restarted=restarted))
@@ -188,57 +203,89 @@ class ScriptedEngine:
     def _now(self) -> datetime:
         return self._clock.now()
 
-    def _play(self, call_id: str, role: Role, behaviour: Behaviour, limit_s: float) -> None:
-        leg = _Leg(role)
-        self._calls[call_id].legs[role] = leg
-        leg.task = asyncio.get_running_loop().create_task(self._live(call_id, role, behaviour, limit_s), name=f"leg-{role}")
+    def _living(self, call_id: str, leg: str) -> PlayedLeg | None:
+        call = self._calls.get(call_id)
+        return call.legs.get(leg) if call else None
 
-    async def _live(self, call_id: str, role: Role, behaviour: Behaviour, limit_s: float) -> None:
+    def _first_time(self, call_id: str, leg: str) -> bool:
+        """A leg is rung once, also after its end; so nothing more is ever said of it."""
+        first = (call_id, leg) not in self._rung
+        self._rung.add((call_id, leg))
+        return first
+
+    def _dial(self, line: SoftphoneLine | PhoneLine) -> Behaviour:
+        if isinstance(line, PhoneLine):
+            self.dialed.append(line.number)
+            return self._script.get(line.number, BEHAVIOURS["unknown"])
+        self.dialed.append(line.session_id)
+        return self.softphones.get(line.session_id, self.softphone)
+
+    def _play(self, call_id: str, leg: str, behaviour: Behaviour, limit_s: float) -> None:
+        played = self._calls[call_id].legs[leg] = PlayedLeg(leg)
+        played.task = asyncio.get_running_loop().create_task(self._live(call_id, leg, behaviour, limit_s), name=f"leg-{leg}")
+
+    async def _live(self, call_id: str, leg: str, behaviour: Behaviour, limit_s: float) -> None:
         if behaviour.rings:
-            self._say(LegRinging(call_id, role, self._now(), early_media=behaviour.early_media))
+            self._say(LegRinging(call_id, leg, self._now(), early_media=behaviour.early_media))
         if behaviour.answers_s is None or behaviour.answers_s > limit_s:
-            await self._refuse(call_id, role, behaviour, limit_s)
+            await self._refuse(call_id, leg, behaviour, limit_s)
             return
         await self._clock.sleep(behaviour.answers_s)
         call = self._calls[call_id]
-        call.legs[role].answered = True
-        if role is Role.CUSTOMER:
+        call.legs[leg].answered = True
+        if leg == Role.CUSTOMER:
             call.customer_up_at = self._clock.monotonic()
-        self._say(LegAnswered(call_id, role, self._now()))
-        lasts = behaviour.hangs_up_s
-        longest = float(call.plan.max_length_s) if role is Role.CUSTOMER else None
-        if lasts is not None and (longest is None or lasts <= longest):
-            await self._clock.sleep(lasts)
-            self._end(call_id, role, Cause.NORMAL, by_far_end=True)
-        elif longest is not None:
-            await self._clock.sleep(longest)
-            self._end(call_id, role, Cause.TIME_LIMIT)
+            call.limit = asyncio.get_running_loop().create_task(self._keep_limit(call), name="maximum-length")
+        self._say(LegAnswered(call_id, leg, self._now()))
+        if behaviour.hangs_up_s is not None:
+            await self._clock.sleep(behaviour.hangs_up_s)
+            self._end(call_id, leg, Cause.NORMAL, by_far_end=True)
 
-    async def _refuse(self, call_id: str, role: Role, behaviour: Behaviour, limit_s: float) -> None:
+    async def _refuse(self, call_id: str, leg: str, behaviour: Behaviour, limit_s: float) -> None:
         if behaviour.cause is None or behaviour.refuses_s > limit_s:
             await self._clock.sleep(limit_s)
-            self._end(call_id, role, Cause.NO_ANSWER)
+            self._end(call_id, leg, Cause.NO_ANSWER)
             return
         await self._clock.sleep(behaviour.refuses_s)
-        self._end(call_id, role, behaviour.cause, by_far_end=True, sip_code=behaviour.sip_code)
+        self._end(call_id, leg, behaviour.cause, by_far_end=True, sip_code=behaviour.sip_code)
 
-    def _end(self, call_id: str, role: Role, cause: Cause, *, by_far_end: bool = False, sip_code: int | None = None) -> None:
+    async def _keep_limit(self, call: PlayedCall) -> None:
+        """End everybody at the maximum length, however they are arranged and whether or not the customer is still there."""
+        await self._clock.sleep(call.plan.max_length_s)
+        first = Role.CUSTOMER if Role.CUSTOMER in call.legs else next(iter(call.legs))
+        self._end(call.plan.call_id, first, Cause.TIME_LIMIT)
+        self._end_all(call.plan.call_id, list(call.legs))
+
+    def _end_all(self, call_id: str, legs: Sequence[str]) -> None:
+        """End these legs by our own hand; none of them takes others along."""
+        for leg in legs:
+            self._leave(call_id, leg)
+
+    def _end(self, call_id: str, leg: str, cause: Cause, *, by_far_end: bool = False, sip_code: int | None = None) -> None:
+        """End this leg and, when it is vital, all others with it (promise 5)."""
         call = self._calls.get(call_id)
-        leg = call.legs.pop(role, None) if call else None
-        if call is None or leg is None:
-            return
-        if leg.task and leg.task is not asyncio.current_task():
-            leg.task.cancel()
-        if role is Role.CUSTOMER:
-            self._record(call)
-        self._say(LegEnded(call_id, role, self._now(), cause, by_far_end=by_far_end, sip_code=sip_code))
-        other = Role.AGENT if role is Role.CUSTOMER else Role.CUSTOMER
-        if other in call.legs:
-            self._end(call_id, other, Cause.NORMAL if call.legs[other].answered else Cause.CANCELED)
-        if not call.legs:
-            self._calls.pop(call_id, None)
+        if call is not None and leg in call.legs:
+            along = call.taken_along_by(leg)
+            self._leave(call_id, leg, cause, by_far_end=by_far_end, sip_code=sip_code)
+            self._end_all(call_id, along)
 
-    def _record(self, call: _Call) -> None:
+    def _leave(
+        self, call_id: str, leg: str, cause: Cause | None = None, *, by_far_end: bool = False, sip_code: int | None = None
+    ) -> None:
+        call = self._calls.get(call_id)
+        if call is None or (left := call.legs.pop(leg, None)) is None:
+            return
+        if left.task and left.task is not asyncio.current_task():
+            left.task.cancel()
+        if leg == Role.CUSTOMER:
+            self._record(call)
+        if not call.legs:
+            call.stop_playing()
+            self._calls.pop(call_id, None)
+        cause = cause or left.cause_when_we_end_it
+        self._say(LegEnded(call_id, leg, self._now(), cause, by_far_end=by_far_end, sip_code=sip_code))
+
+    def _record(self, call: PlayedCall) -> None:
         """A silent recording of the right length: there is no audio here."""
         if call.plan.recording is None or call.customer_up_at is None:
             return
