@@ -14,9 +14,12 @@ from intellicall.accounts.account import (
     check_destination,
     check_endpoint,
     checked,
+    disposition_for,
+    folded,
     trunks_for,
 )
 from intellicall.errors import Code, Refused
+from intellicall.event_types import EventType
 from intellicall.telephony.testnet.numbers import NUMBERS
 
 ACCOUNT = Account("a1", "acme", enabled=True, sandbox=False, default_region="IN", concurrent_calls=10)
@@ -113,12 +116,70 @@ def test_server_keys_are_bound_to_networks(address: str | None, allowed: bool) -
         {"name": "x" * 65},
         {"default_disposition": ""},
         {"default_disposition": "x\n"},
+        {"default_disposition": "SALES", "dispositions": ("CRM_CALL",)},
+        {"dispositions": ("CRM_CALL", "")},
+        {"dispositions": ("CRM_CALL", "x" * 65)},
+        {"dispositions": ("CRM_CALL", "CRM_CALL")},
+        {"dispositions": ("CRM_CALL", *map(str, range(100)))},
+        {"wrap_up_s": -1},
+        {"wrap_up_s": 3_601},
+        {"events": ("held", "rang")},
+        {"events": ("held", "held")},
+        {"events": ("all", "held")},
     ],
 )
 def test_a_field_out_of_range_is_named(field: dict[str, Any]) -> None:
     with pytest.raises(Refused) as refused:
         checked(replace(ACCOUNT, **field))
     assert (refused.value.code, refused.value.field) == (Code.INVALID_FIELD, next(iter(field)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"dispositions": ("CRM_CALL", *map(str, range(99))), "wrap_up_s": 3_600},
+        {"dispositions": ("Interessiert, später anrufen", "x" * 64), "default_disposition": "x" * 64},
+        {"events": ("all",)},
+        {"events": tuple(EventType)},
+    ],
+)
+def test_what_an_account_may_have(fields: dict[str, Any]) -> None:
+    account = replace(ACCOUNT, **fields)
+    assert checked(account) == account
+
+
+def test_a_disposition_is_one_of_the_list_to_the_letter() -> None:
+    account = replace(ACCOUNT, dispositions=("CRM_CALL", "SALE", "बिक्री"))
+    assert [disposition_for(account, text) for text in account.dispositions] == list(account.dispositions)
+    for text in ("sale", "SALE ", ""):
+        with pytest.raises(Refused):
+            disposition_for(account, text)
+    with pytest.raises(Refused) as refused:
+        disposition_for(account, "OTHER")
+    assert (refused.value.code, refused.value.field) == (Code.INVALID_FIELD, "disposition")
+    assert refused.value.detail == "The dispositions are: CRM_CALL, SALE, बिक्री."
+    assert refused.value.more["allowed"] == ["CRM_CALL", "SALE", "बिक्री"]
+
+
+def test_without_a_list_any_text_is_a_disposition() -> None:
+    assert disposition_for(ACCOUNT, "x" * 64) == "x" * 64
+    for text in ("", "x" * 65, " x", "a\nb"):
+        with pytest.raises(Refused):
+            disposition_for(ACCOUNT, text)
+
+
+def test_an_account_wants_the_events_that_it_lists() -> None:
+    some, every = replace(ACCOUNT, events=("held", "ended")), replace(ACCOUNT, events=("all",))
+    assert [event for event in EventType if some.wants(event)] == [EventType.HELD, EventType.ENDED]
+    assert all(every.wants(event) for event in EventType)
+    assert not any(ACCOUNT.wants(event) for event in EventType)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("ÄRGER", "ärger"), ("Straße", "STRASSE"), ("Ame\u0301lie", "amélie"), ("Σίσυφος", "ΣΊΣΥΦΟΣ")]
+)
+def test_searching_sees_neither_capitals_nor_ways_to_write_accents(one: str, other: str) -> None:
+    assert folded(one) == folded(other)
 
 
 @pytest.mark.parametrize(

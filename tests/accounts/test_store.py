@@ -31,6 +31,9 @@ ACCOUNT = Account(
     callback_header_name="X-Token",
     callback_header_value="s3cret",
     allowed_networks=(ip_network("203.0.113.0/24"), ip_network("2001:db8::/32")),
+    dispositions=("D", "Später, vielleicht"),
+    wrap_up_s=15,
+    events=("held", "ended"),
 )
 OTHER = Account("a2", "other", enabled=True, sandbox=True, default_region="US", concurrent_calls=1)
 INSIDE = ip_address("203.0.113.7")
@@ -159,6 +162,41 @@ def test_a_removed_agent_is_unknown_and_comes_back_as_the_same(stored: Database)
     assert stored.read_now(lambda c: store.agent_by_number(c, "a1", "+12025550101")) is None
     assert [one.enabled for one in stored.read_now(lambda c: store.list_agents(c, "a1"))] == [False]
     assert stored.write_now(lambda c: changes.add_agent(c, ACCOUNT, "asha", None, NOW)) == replace(agent, number=None)
+
+
+def register(stored: Database, account: Account, *names: str) -> None:
+    for name in names:
+        stored.write_now(lambda c, name=name: changes.add_agent(c, account, name, None, NOW))  # type: ignore[misc]
+
+
+def found(stored: Database, query: str, limit: int = 10, account: str = "a1") -> list[str]:
+    return [agent.crm_username for agent in stored.read_now(lambda c: store.find_agents(c, account, query, limit))]
+
+
+def test_agents_are_found_by_any_part_of_their_name_in_any_case(stored: Database) -> None:
+    register(stored, ACCOUNT, "Asha.Rao", "brasha", "JÖRG", "50%off", "50_off", "back\\slash", "gone")
+    register(stored, OTHER, "asha.other")
+    stored.write_now(lambda c: changes.remove_agent(c, "a1", "gone"))
+    assert found(stored, "ASHA") == ["Asha.Rao", "brasha"], "what begins with it comes first"
+    assert found(stored, "jör") == ["JÖRG"]
+    assert (found(stored, "0%o"), found(stored, "0_o"), found(stored, "k\\s")) == (["50%off"], ["50_off"], ["back\\slash"])
+    assert [found(stored, query) for query in ("gone", "other", "nobody", "a%o", "\x00", "\ud800")] == [[]] * 6
+    assert len(found(stored, "")) == 6
+    assert found(stored, "", limit=2) == found(stored, "")[:2]
+    stored.write_now(lambda c: changes.add_agent(c, ACCOUNT, "gone", None, NOW))
+    assert found(stored, "GONE") == ["gone"]
+
+
+def test_all_agents_come_page_by_page(stored: Database) -> None:
+    names = [f"agent.{number:03}" for number in range(7)]
+    register(stored, ACCOUNT, *reversed(names))
+    register(stored, OTHER, "agent.0005")
+    stored.write_now(lambda c: changes.remove_agent(c, "a1", "agent.004"))
+    seen = [""]
+    while page := stored.read_now(lambda c, after=seen[-1]: store.agents_of(c, "a1", after, 2)):  # type: ignore[misc]
+        assert len(page) <= 2
+        seen += [agent.crm_username for agent in page]
+    assert seen[1:] == [name for name in names if name != "agent.004"]
 
 
 def test_a_caller_id_belongs_to_one_account(stored: Database) -> None:

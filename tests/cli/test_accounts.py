@@ -51,6 +51,16 @@ def test_every_field_of_an_account_can_be_set(data: Data) -> None:
     assert account["recording"] is False
     assert account["allowed_networks"] == ["203.0.113.0/24", "2001:db8::/32"]
     assert data("account", "set", "acme", "--allow-any-address")["allowed_networks"] == []
+    assert (account["dispositions"], account["wrap_up_s"], account["events"]) == ([], 0, [])
+    data("account", "set", "acme", "--dispositions", 'SALES, "No, thanks"', "--dispositions", "DNC", "--wrap-up", "20")
+    account = data("account", "set", "acme", "--events", "held, ended")
+    assert account["dispositions"] == ["SALES", "No, thanks", "DNC"]
+    assert (account["wrap_up_s"], account["events"]) == (20, ["held", "ended"])
+    assert data("account", "set", "acme", "--events", "all")["events"] == ["all"]
+    assert data("account", "set", "acme", "--events", "none", "--any-disposition")["events"] == []
+    assert data("account", "show", "acme")["dispositions"] == []
+    born = data("account", "create", "new", "--dispositions", "CRM_CALL,DNC", "--wrap-up", "5", "--events", "all")
+    assert (born["dispositions"], born["wrap_up_s"], born["events"]) == (["CRM_CALL", "DNC"], 5, ["all"])
     assert data("account", "disable", "acme")["enabled"] is False
     assert data("account", "enable", "acme")["enabled"] is True
 
@@ -62,6 +72,10 @@ def test_every_field_of_an_account_can_be_set(data: Data) -> None:
         (("account", "create", "two words"), "invalid_field", "name"),
         (("account", "set", "acme", "--region", "XX"), "invalid_field", "default_region"),
         (("account", "set", "acme", "--allow-network", "203.0.113.1/24"), "invalid_field", "allowed_networks"),
+        (("account", "set", "acme", "--dispositions", "SALES"), "invalid_field", "default_disposition"),
+        (("account", "set", "acme", "--dispositions", 'CRM_CALL,"SALES'), "invalid_field", "dispositions"),
+        (("account", "set", "acme", "--wrap-up", "3601"), "invalid_field", "wrap_up_s"),
+        (("account", "set", "acme", "--events", "held,rang"), "invalid_field", "events"),
         (("account", "show", "nobody"), "not_found", None),
         (("agent", "add", "nobody", "asha"), "not_found", None),
         (("agent", "add", "acme", " asha"), "invalid_field", "crm_username"),

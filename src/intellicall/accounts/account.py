@@ -1,6 +1,7 @@
 """Who may call, from which number, to where: the account and what belongs to it. Pure: no SQL, no clock, no network."""
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -11,9 +12,12 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 
 from intellicall.errors import Code, Refused
+from intellicall.event_types import ALL_EVENTS, EventType
 from intellicall.telephony.testnet.numbers import is_test_number
 
 SANDBOX_TRUNK = "sandbox"
+DISPOSITION_LENGTH = 64
+MOST_DISPOSITIONS = 100
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -46,7 +50,9 @@ class Account:
     `default_region` is the ISO 3166-1 alpha-2 country in which numbers without a plus are read. Ring limits and
     `max_length_s` are seconds; `concurrent_calls` counts calls that have not ended; recordings and results are kept for
     `retention_days`. `allowed_networks` restricts the server key; empty means that any address may use it. A `sandbox`
-    account reaches the test network's numbers only.
+    account reaches the test network's numbers only. `dispositions` are the ones that a call may be given, in the order in
+    which agents see them; empty means any text. After a call an agent has `wrap_up_s` seconds before the next one (0: none).
+    `events` are the types that are pushed to the callback URL beside the results, or `all` alone.
     """
 
     id: str
@@ -65,6 +71,9 @@ class Account:
     callback_header_name: str | None = None
     callback_header_value: str | None = field(default=None, repr=False)
     allowed_networks: tuple[Network, ...] = ()
+    dispositions: tuple[str, ...] = ()
+    wrap_up_s: int = 0
+    events: tuple[str, ...] = ()
 
     @property
     def callback(self) -> Endpoint | None:
@@ -72,6 +81,10 @@ class Account:
         if self.callback_url is None:
             return None
         return Endpoint(self.callback_url, self.callback_header_name, self.callback_header_value)
+
+    def wants(self, event: EventType) -> bool:
+        """Whether events of this type are pushed to the callback URL."""
+        return event in self.events or ALL_EVENTS in self.events
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,11 @@ class Agent:
     crm_username: str
     number: str | None = None
     enabled: bool = True
+
+
+def folded(text: str) -> str:
+    """Return a name as searching sees it: without capitals, in one of the ways to write its accents, on every database."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +200,7 @@ def checked(account: Account) -> Account:
         "customer_ring_s": (5, 300),
         "max_length_s": (10, 86_400),
         "retention_days": (1, 36_500),
+        "wrap_up_s": (0, 3_600),
     }
     for name, (low, high) in ranges.items():
         if not low <= getattr(account, name) <= high:
@@ -192,10 +211,42 @@ def checked(account: Account) -> Account:
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", account.name, re.ASCII):
         raise Refused(Code.INVALID_FIELD, "A name has up to 64 letters, digits, dots, dashes and underscores.", field="name")
-    check_text(account.default_disposition, "default_disposition", 64)
+    check_text(account.default_disposition, "default_disposition", DISPOSITION_LENGTH)
+    _check_dispositions(account)
+    _check_events(account.events)
     if account.callback is not None:
         check_endpoint(account.callback)
     return account
+
+
+def _check_dispositions(account: Account) -> None:
+    listed = account.dispositions
+    if len(listed) > MOST_DISPOSITIONS or len(set(listed)) != len(listed):
+        raise Refused(Code.INVALID_FIELD, f"There are at most {MOST_DISPOSITIONS} dispositions, each once.", field="dispositions")
+    for text in listed:
+        check_text(text, "dispositions", DISPOSITION_LENGTH)
+    if listed and account.default_disposition not in listed:
+        raise Refused(Code.INVALID_FIELD, "The default disposition must be in the list.", field="default_disposition")
+
+
+def _check_events(events: tuple[str, ...]) -> None:
+    if events != (ALL_EVENTS,) and (len(set(events)) != len(events) or not set(events) <= set(EventType)):
+        known = ", ".join(EventType)
+        raise Refused(Code.INVALID_FIELD, f"Events are {ALL_EVENTS} alone, or some of {known}, each once.", field="events")
+
+
+def disposition_for(account: Account, text: str) -> str:
+    """Return `text` when a call of this account may be given it, exact to the letter.
+
+    Raises Refused INVALID_FIELD, which names the ones that are allowed (`more["allowed"]`, too).
+    """
+    check_text(text, "disposition", DISPOSITION_LENGTH)
+    if account.dispositions and text not in account.dispositions:
+        allowed = ", ".join(account.dispositions)
+        raise Refused(
+            Code.INVALID_FIELD, f"The dispositions are: {allowed}.", field="disposition", allowed=list(account.dispositions)
+        )
+    return text
 
 
 def check_endpoint(endpoint: Endpoint) -> None:

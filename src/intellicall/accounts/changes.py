@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from intellicall.accounts import store
-from intellicall.accounts.account import SANDBOX_TRUNK, Account, Agent, CallerId, check_destination, check_text, checked
+from intellicall.accounts.account import SANDBOX_TRUNK, Account, Agent, CallerId, check_destination, check_text, checked, folded
 from intellicall.accounts.agent_file import AgentLine, BadLine
 from intellicall.accounts.keys import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S, Key, KeyKind, NewKey, expiry_after_rotation, new_key
 from intellicall.accounts.numbers import parse
@@ -58,7 +58,11 @@ def update_account(connection: Connection, account: Account) -> Account:
 
 def _account_row(account: Account) -> dict[str, Any]:
     row = {column.name: getattr(account, column.name) for column in accounts.c if column.name != "created_at"}
-    return row | {"allowed_networks": [str(network) for network in account.allowed_networks]}
+    return row | {
+        "allowed_networks": [str(network) for network in account.allowed_networks],
+        "dispositions": list(account.dispositions),
+        "events": list(account.events),
+    }
 
 
 def add_agent(connection: Connection, account: Account, crm_username: str, number: str | None, now: datetime) -> Agent:
@@ -153,7 +157,8 @@ def _write_agents(connection: Connection, added: Sequence[Agent], changed: Seque
     for agent in changed:
         connection.execute(update(agents).where(agents.c.id == agent.id).values(number=agent.number, enabled=True))
     if added:
-        connection.execute(insert(agents), [asdict(agent) | {"created_at": now} for agent in added])
+        rows = [asdict(agent) | {"folded": folded(agent.crm_username), "created_at": now} for agent in added]
+        connection.execute(insert(agents), rows)
 
 
 def assign_number(connection: Connection, account: Account, number: str, trunk_names: Sequence[str], now: datetime) -> CallerId:

@@ -3,6 +3,7 @@
 These are on the way of every call, so each is one round trip with a statement built once. Changes are in `changes.py`.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -11,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from intellicall.accounts.account import Account, Address, Agent, CallerId, Endpoint, Network, address_allowed
+from intellicall.accounts.account import Account, Address, Agent, CallerId, Endpoint, Network, address_allowed, folded
 from intellicall.accounts.keys import Key, KeyKind
 from intellicall.accounts.tables import accounts, agents, caller_ids, keys, versions
 from intellicall.accounts.tables import trunks as trunk_table
@@ -37,6 +38,18 @@ _agent_by_number = select(*_AGENT).where(
     agents.c.account_id == bindparam("account_id"), agents.c.number == bindparam("number"), agents.c.enabled
 )
 _all_agents = select(*_AGENT).where(agents.c.account_id == bindparam("account_id")).order_by(agents.c.crm_username)
+_agents_after = (
+    select(*_AGENT)
+    .where(agents.c.account_id == bindparam("account_id"), agents.c.enabled, agents.c.crm_username > bindparam("after"))
+    .order_by(agents.c.crm_username)
+    .limit(bindparam("most"))
+)
+_agents_found = (
+    select(*_AGENT)
+    .where(agents.c.account_id == bindparam("account_id"), agents.c.enabled, agents.c.folded.like(bindparam("inside"), escape="\\"))
+    .order_by(agents.c.folded.like(bindparam("begins"), escape="\\").desc(), agents.c.crm_username)
+    .limit(bindparam("most"))
+)
 _caller_id = select(caller_ids.c.account_id, caller_ids.c.trunks).where(caller_ids.c.number == bindparam("number"))
 _all_caller_ids = (
     select(caller_ids.c.number, caller_ids.c.account_id, caller_ids.c.trunks)
@@ -108,6 +121,21 @@ def agent_by_number(connection: Connection, account_id: str, e164: str) -> Agent
 def list_agents(connection: Connection, account_id: str) -> list[Agent]:
     """Return all agents of the account, removed (disabled) ones included."""
     return [Agent(*row) for row in connection.execute(_all_agents, {"account_id": account_id})]
+
+
+def agents_of(connection: Connection, account_id: str, after: str, limit: int) -> list[Agent]:
+    """Return the enabled agents whose `crm_username` comes after `after` (empty: from the first), in the order of the database."""
+    rows = connection.execute(_agents_after, {"account_id": account_id, "after": after, "most": limit})
+    return [Agent(*row) for row in rows]
+
+
+def find_agents(connection: Connection, account_id: str, query: str, limit: int) -> list[Agent]:
+    """Return the enabled agents whose `crm_username` contains `query`, capitals or not; those that begin with it come first."""
+    if not query.isprintable():  # as in `agent`
+        return []
+    inside = re.sub(r"([\\%_])", r"\\\1", folded(query))
+    values = {"account_id": account_id, "inside": f"%{inside}%", "begins": f"{inside}%", "most": limit}
+    return [Agent(*row) for row in connection.execute(_agents_found, values)]
 
 
 def caller_id(connection: Connection, account: Account, e164: str) -> CallerId:
@@ -194,7 +222,8 @@ def _authenticate(connection: Connection, key: str | None, kind: KeyKind, now: d
 
 def _as_account(row: Sequence[Any]) -> Account:
     """The columns of `_ACCOUNT` are the fields of Account, in the same order."""
-    values: list[Any] = [*row[:-1], _networks(tuple(row[-1]))]
+    *plain, networks, dispositions, wrap_up_s, events = row
+    values: list[Any] = [*plain, _networks(tuple(networks)), tuple(dispositions), wrap_up_s, tuple(events)]
     return Account(*values)
 
 

@@ -23,6 +23,9 @@ accounts = Table(
     Column("callback_header_name", String(64)),
     Column("callback_header_value", Text),  # in clear: it is sent with every result
     Column("allowed_networks", JSON, nullable=False),  # list of CIDR strings
+    Column("dispositions", JSON, nullable=False),  # list of texts, in order
+    Column("wrap_up_s", Integer, nullable=False),
+    Column("events", JSON, nullable=False),  # list of event types
     Column("created_at", UtcTime, nullable=False),
 )
 
@@ -33,6 +36,7 @@ agents = Table(
     Column("id", String(24), primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
     Column("crm_username", String(128), nullable=False),
+    Column("folded", Text, nullable=False),  # the name as searching sees it: `account.folded`
     Column("number", String(16)),  # E.164
     Column("enabled", Boolean, nullable=False),
     Column("created_at", UtcTime, nullable=False),

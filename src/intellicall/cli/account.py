@@ -1,5 +1,6 @@
 """`intellicall account`: who may use the platform."""
 
+import csv
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_network
@@ -12,6 +13,7 @@ from intellicall.accounts.account import Account, Network
 from intellicall.cli.storage import now, read, write
 from intellicall.cli.terminal import Fault, Json, Record, answer
 from intellicall.errors import Code, Refused
+from intellicall.event_types import ALL_EVENTS, EventType
 from intellicall.ids import new_id
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: CRM installations and their limits.")
@@ -33,6 +35,27 @@ Networks = Annotated[
 ]
 AnyAddress = Annotated[bool, typer.Option("--allow-any-address", help="Let every address use the server key.")]
 
+Dispositions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dispositions",
+        metavar="A,B,...",
+        help="Dispositions that calls may be given, in double quotes where one has a comma; repeat for more. Replaces the list.",
+    ),
+]
+AnyDisposition = Annotated[bool, typer.Option("--any-disposition", help="Allow any text as a disposition.")]
+WrapUp = Annotated[
+    int | None, typer.Option("--wrap-up", metavar="SECONDS", help="Time that an agent has after a call before the next; 0: none.")
+]
+Events = Annotated[
+    str | None,
+    typer.Option(
+        "--events",
+        metavar="TYPES",
+        help=f"Events pushed to the callback URL beside results: {ALL_EVENTS}, none, or some of {', '.join(EventType)}.",
+    ),
+]
+
 
 @app.command()
 def create(
@@ -46,6 +69,9 @@ def create(
     max_length: MaxLength = None,
     recording: Recording = None,
     disposition: Disposition = None,
+    dispositions: Dispositions = None,
+    wrap_up: WrapUp = None,
+    events: Events = None,
     retention_days: Retention = None,
     allow_network: Networks = None,
     as_json: Json = False,
@@ -61,6 +87,9 @@ def create(
         max_length_s=max_length,
         recording=recording,
         default_disposition=disposition,
+        dispositions=_dispositions(dispositions),
+        wrap_up_s=wrap_up,
+        events=_events(events),
         retention_days=retention_days,
         allowed_networks=_networks(allow_network),
     )
@@ -95,14 +124,20 @@ def set_(
     max_length: MaxLength = None,
     recording: Recording = None,
     disposition: Disposition = None,
+    dispositions: Dispositions = None,
+    wrap_up: WrapUp = None,
+    events: Events = None,
     retention_days: Retention = None,
     allow_network: Networks = None,
     allow_any_address: AnyAddress = False,
+    any_disposition: AnyDisposition = False,
     as_json: Json = False,
 ) -> None:
     """Change the fields that are named. New calls follow at once; calls that live keep what they began with."""
     if allow_any_address and allow_network:
         raise Fault("Either name networks or allow any address.")
+    if any_disposition and dispositions:
+        raise Fault("Either list dispositions or allow any.")
     change(
         account,
         lambda before: _changed(
@@ -114,6 +149,9 @@ def set_(
             max_length_s=max_length,
             recording=recording,
             default_disposition=disposition,
+            dispositions=() if any_disposition else _dispositions(dispositions),
+            wrap_up_s=wrap_up,
+            events=_events(events),
             retention_days=retention_days,
             allowed_networks=() if allow_any_address else _networks(allow_network),
         ),
@@ -154,6 +192,9 @@ def shown(account: Account) -> Record:
         "max_length_s": account.max_length_s,
         "recording": account.recording,
         "default_disposition": account.default_disposition,
+        "dispositions": list(account.dispositions),  # none: any text
+        "wrap_up_s": account.wrap_up_s,
+        "events": list(account.events),
         "retention_days": account.retention_days,
         "callback_url": account.callback_url,
         "callback_header": account.callback_header_name,
@@ -163,6 +204,21 @@ def shown(account: Account) -> Record:
 
 def _changed(account: Account, **fields: Any) -> Account:
     return replace(account, **{name: value for name, value in fields.items() if value is not None})
+
+
+def _dispositions(texts: list[str] | None) -> tuple[str, ...] | None:
+    if not texts:
+        return None
+    try:
+        return tuple(value.strip() for row in csv.reader(texts, skipinitialspace=True, strict=True) for value in row)
+    except csv.Error:
+        raise Refused(Code.INVALID_FIELD, "The list's quotation marks do not match.", field="dispositions") from None
+
+
+def _events(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    return () if text.strip() == "none" else tuple(name.strip() for name in text.split(","))
 
 
 def _networks(texts: list[str] | None) -> tuple[Network, ...] | None:
