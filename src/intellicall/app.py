@@ -20,7 +20,7 @@ from intellicall.calls.desk import Desk
 from intellicall.calls.http import CallsApi
 from intellicall.calls.http import router as calls_router
 from intellicall.calls.journal import Journal
-from intellicall.calls.result import Entry, softphone_view
+from intellicall.calls.result import Entry, softphone_agents, softphone_view
 from intellicall.clock import Clock, SystemClock
 from intellicall.recordings.disk import DiskShelf
 from intellicall.recordings.http import router as recordings_router
@@ -157,8 +157,8 @@ class Platform:
 
     def _call_changed(self, entry: Entry) -> None:
         """After each change of a call is stored: tell the agent's page, and the courier when there is a result."""
-        if entry.request.softphone and entry.request.agent_id:
-            self.sessions.notify(entry.request.agent_id, {"type": "call", "call": softphone_view(entry)})
+        for agent_id in softphone_agents(entry):
+            self.sessions.notify(agent_id, {"type": "call", "call": softphone_view(entry, agent_id)})
         if not entry.call.live:
             self.courier.wake(entry.request.account_id)
 

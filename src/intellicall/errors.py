@@ -40,6 +40,7 @@ class Code(StrEnum):
     NUMBER_NOT_ASSIGNED = "number_not_assigned"
     DESTINATION_NOT_ALLOWED = "destination_not_allowed"
     UUID_CONFLICT = "uuid_conflict"
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     # what can be done now
     AGENT_OFFLINE = "agent_offline"
     AGENT_BUSY = "agent_busy"
@@ -109,6 +110,9 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.UUID_CONFLICT: Kind(
         409, "This uuid was used for another call", "Send a new uuid for a new call; the same uuid only to repeat the same request."
+    ),
+    Code.IDEMPOTENCY_CONFLICT: Kind(
+        409, "This Idempotency-Key was used for another order", "Send a new key for a new order; the same key only to repeat it."
     ),
     Code.AGENT_OFFLINE: Kind(
         409, "The agent's softphone is not open", "The agent opens the softphone (any Dial click) and leaves the tab open."

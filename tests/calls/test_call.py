@@ -8,24 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intellicall.calls.call import (
-    TABLE,
-    Call,
-    Effect,
-    Fact,
-    HangUp,
-    Leg,
-    Move,
-    NotNow,
-    Party,
-    Reason,
-    State,
-    Step,
-    What,
-    allowed,
-    step,
-)
+from intellicall.calls.call import Call, Effect, Fact, Leg, NotNow, Order, Participant, Step, What, allowed, hang_up, step
 from intellicall.calls.endings import ENDINGS, Status, duration_of, ended_by, status_of
+from intellicall.calls.table import ORDERS, TABLE, Move, Party, Reason, State
 
 T0 = datetime(2026, 7, 3, 10, 0, 0, tzinfo=UTC)
 
@@ -38,7 +23,7 @@ def fact(what: What, party: Party | None = None, reason: Reason | None = None, a
     return Fact(what, T0 + timedelta(seconds=after), 1000.0 + after, party, reason)
 
 
-def play(call: Call, *happenings: Fact | HangUp) -> tuple[Call, list[Effect]]:
+def play(call: Call, *happenings: Fact | Order) -> tuple[Call, list[Effect]]:
     effects: list[Effect] = []
     for happening in happenings:
         taken = step(call, happening)
@@ -61,7 +46,7 @@ def test_the_customer_is_rung_only_when_the_agent_has_answered() -> None:
     call, effects = play(new_call(), AGENT_RINGS)
     assert (call.state, effects) == (State.AGENT_RINGING, [])
     call, effects = play(call, AGENT_ANSWERS)
-    assert (call.state, effects, call.customer) == (State.AGENT_ANSWERED, [Effect.RING_CUSTOMER], Leg.DIALING)
+    assert (call.state, effects, call.customer.leg) == (State.AGENT_ANSWERED, [Effect.RING_CUSTOMER], Leg.DIALING)
 
 
 @pytest.mark.parametrize(
@@ -102,14 +87,14 @@ def test_each_refusal_by_the_customers_side_gets_its_status(reason: Reason) -> N
 
 def test_an_agent_who_hangs_up_before_the_answer_gave_up() -> None:
     by_phone, _ = play(new_call(), *TO_TALK[:3], gone(Party.CUSTOMER), gone(Party.AGENT, Reason.AGENT_HUNG_UP))
-    by_button, effects = play(new_call(), *TO_TALK[:3], HangUp(Party.AGENT), gone(Party.CUSTOMER), gone(Party.AGENT))
+    by_button, effects = play(new_call(), *TO_TALK[:3], hang_up(Party.AGENT), gone(Party.CUSTOMER), gone(Party.AGENT))
     assert effects == [Effect.RING_CUSTOMER, Effect.HANG_UP]
     for call in (by_phone, by_button):
         assert (status_of(call), call.reason) == (Status.CANCELED, Reason.AGENT_GAVE_UP)
 
 
 def test_an_answer_that_crosses_the_hang_up_does_not_revive_the_call() -> None:
-    call, _ = play(new_call(), *TO_TALK[:3], HangUp(Party.ACCOUNT), CUSTOMER_ANSWERS, gone(Party.CUSTOMER), gone(Party.AGENT))
+    call, _ = play(new_call(), *TO_TALK[:3], hang_up(Party.ACCOUNT), CUSTOMER_ANSWERS, gone(Party.CUSTOMER), gone(Party.AGENT))
     assert (status_of(call), call.reason) == (Status.CANCELED, Reason.CANCELED_BY_ACCOUNT)
 
 
@@ -139,18 +124,42 @@ def test_overdue_calls_are_ended_step_by_step() -> None:
     assert call.reason is Reason.AGENT_NO_ANSWER
 
 
+def standing(state: State, *, recorded: bool = True) -> Call:
+    """Return a call in this state, with everybody there who belongs there."""
+    call = new_call(recorded=recorded)
+    up = {seat: replace(one, leg=Leg.UP) for seat, one in call.seats.items()}
+    if state in (State.INITIATED, State.AGENT_RINGING, State.AGENT_ANSWERED, State.CUSTOMER_RINGING):
+        return replace(call, state=state)
+    rung = Participant("p1", Leg.RINGING, "p1")
+    guests = {
+        State.CONSULT_RINGING: rung,
+        State.ADDING: rung,
+        State.TRANSFERRING: rung,
+        State.CONSULTING: replace(rung, leg=Leg.UP),
+        State.CONSULT_HELD: replace(rung, leg=Leg.UP),
+        State.THREE_WAY: replace(rung, leg=Leg.UP),
+    }
+    agent = up[Party.AGENT] if state is not State.AGENT_AWAY else replace(up[Party.AGENT], leg=Leg.GONE)
+    guest = guests.get(state)
+    return replace(
+        call, state=state, agent=agent, customer=up[Party.CUSTOMER], guest=guest, dialed=1 if guest else 0, answered_at=T0
+    )
+
+
 def test_facts_are_never_refused_and_orders_only_where_the_table_has_no_move() -> None:
     for state in State:
-        call = replace(new_call(), state=state)
-        for what, party in product(What, (Party.AGENT, Party.CUSTOMER)):
+        call = standing(state)
+        for what, party in product(What, (Party.AGENT, Party.CUSTOMER, Party.GUEST)):
             assert isinstance(step(call, fact(what, party)), Step)
-        if Move.HANG_UP in TABLE[state]:
-            assert step(call, HangUp(Party.AGENT)).call.state is State.ENDING
-            assert allowed(state) == ("hangup",)
-        else:
-            with pytest.raises(NotNow):
-                step(call, HangUp(Party.AGENT))
-            assert allowed(state) == ()
+        for move, name in ORDERS.items():
+            order = Order(move, Party.AGENT, "customer" if name in ("mute", "unmute") else None)
+            if move in TABLE[state]:
+                taken = step(call, order)
+                assert (taken.move, taken.call.state) == (move, TABLE[state][move])
+                assert name in allowed(call)
+            elif name not in allowed(call):
+                with pytest.raises(NotNow):
+                    step(call, order)
 
 
 def test_every_state_but_the_last_has_a_way_out_and_every_reason_an_ending() -> None:
@@ -169,22 +178,26 @@ def test_every_state_but_the_last_has_a_way_out_and_every_reason_an_ending() -> 
 facts = st.builds(
     fact,
     st.sampled_from(What),
-    st.sampled_from([Party.AGENT, Party.CUSTOMER]),
+    st.sampled_from([Party.AGENT, Party.CUSTOMER, Party.GUEST]),
     st.none() | st.sampled_from(Reason),
     st.floats(0, 100),
 )
-happenings = st.lists(facts | st.builds(HangUp, st.sampled_from(Party)), max_size=25)
+_GIVEN = [*ORDERS, Move.AGENT_LOST, Move.AGENT_BACK]
+happenings = st.lists(
+    facts | st.builds(Order, st.sampled_from(_GIVEN), st.sampled_from(Party), st.sampled_from([None, "agent", "customer", "p1"])),
+    max_size=25,
+)
 
 
 @given(happenings, st.booleans())
-def test_no_sequence_breaks_a_promise(sequence: list[Fact | HangUp], recorded: bool) -> None:
+def test_no_sequence_breaks_a_promise(sequence: list[Fact | Order], recorded: bool) -> None:
     call, rung = new_call(recorded=recorded), 0
     for happening in sequence:
         before = call
         try:
             taken = step(call, happening)
         except NotNow:
-            assert isinstance(happening, HangUp)
+            assert isinstance(happening, Order)
             continue
         call = taken.call
         rung += taken.effects.count(Effect.RING_CUSTOMER)
@@ -201,7 +214,7 @@ def test_no_sequence_breaks_a_promise(sequence: list[Fact | HangUp], recorded: b
 
 
 @given(happenings, st.booleans())
-def test_every_call_ends_when_it_stays_overdue(sequence: list[Fact | HangUp], recorded: bool) -> None:
+def test_every_call_ends_when_it_stays_overdue(sequence: list[Fact | Order], recorded: bool) -> None:
     call = new_call(recorded=recorded)
     for happening in sequence:
         try:

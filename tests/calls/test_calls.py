@@ -10,8 +10,9 @@ import pytest
 from tests.calls.world import World, count_rows, open_world
 
 from intellicall.calls import store
-from intellicall.calls.call import Leg, Party, Reason, State
+from intellicall.calls.call import Leg
 from intellicall.calls.journal import Journal, JournalEntry
+from intellicall.calls.table import Party, Reason, State
 from intellicall.errors import Code, Refused
 from intellicall.storage.database import Database
 from intellicall.telephony.engine import CallPlan, Role
@@ -56,6 +57,8 @@ async def test_a_call_from_request_to_result(world: World) -> None:
         "answer_time": "2026-07-03T10:00:00Z",
         "reason": "customer_hung_up",
         "ended_by": "customer",
+        "transferred_to": [],
+        "notes": None,
     }
     assert result["recording_url"] == done.recording_url
     assert world.engine.dialed == [NUMBERS["tone_440"].number, NUMBERS["tone_1000"].number]
@@ -148,7 +151,7 @@ async def test_hanging_up_through_the_api(world: World) -> None:
     assert world.ended[0].data["result"]["status"] == "CANCELED"
     with pytest.raises(Refused) as too_late:
         await world.calls.hang_up("a1", entry.call.id, Party.ACCOUNT)
-    assert (too_late.value.code, too_late.value.more) == (Code.NOT_POSSIBLE_NOW, {"state": State.ENDED, "allowed": ()})
+    assert (too_late.value.code, too_late.value.more) == (Code.NOT_POSSIBLE_NOW, {"state": State.ENDED, "allowed": []})
 
 
 async def test_another_accounts_call_is_unknown(world: World) -> None:
@@ -267,7 +270,12 @@ async def test_a_call_that_was_ending_when_the_platform_died_ends_at_once_after_
         engine = before.engine
     # the platform died between the end of both legs and the end of the call
     gone = replace(
-        talking.call, state=State.ENDING, agent=Leg.GONE, customer=Leg.GONE, ended_at=talking.call.created_at, talk_s=3.0
+        talking.call,
+        state=State.ENDING,
+        agent=replace(talking.call.agent, leg=Leg.GONE),
+        customer=replace(talking.call.customer, leg=Leg.GONE),
+        ended_at=talking.call.created_at,
+        talk_s=3.0,
     )
     left = JournalEntry(gone.id, "a1", talking.seq + 1, gone.created_at, "all_gone_recorded", {})
     ending = replace(talking, call=gone, seq=left.seq)

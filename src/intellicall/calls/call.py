@@ -1,140 +1,47 @@
 """A call changes here, and only here.
 
-Pure: standard library only, no clock, no input or output. `step` is the only writer. What happens to a call is either a
-**fact** (the world tells; it is never refused: a fact with no move is stale and changes nothing) or an **order** (a person
-asks; an order with no move raises `NotNow`). Which of them leads where is `TABLE`; docs/call-states.md, the API's enum and the
-softphone's types are generated from it.
+Pure: standard library and `calls.table` only, no clock, no input or output. `step` is the only writer. What happens to a call
+is either a **fact** (the world tells; it is never refused: a fact with no move is stale and changes nothing) or an **order** (a
+person asks; an order with no move raises `NotNow`). Which of them leads where is `table.TABLE`.
+
+There are three seats: agent, customer and, one at a time, a guest. Who sits there is a `Participant`; after a transfer the
+guest sits in the agent's seat.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-
-class State(StrEnum):
-    """Where a call stands."""
-
-    INITIATED = "initiated"  # accepted and stored; the agent's phone is being dialed
-    AGENT_RINGING = "agent_ringing"
-    AGENT_ANSWERED = "agent_answered"  # the customer's phone is being dialed
-    CUSTOMER_RINGING = "customer_ringing"
-    TALKING = "talking"
-    ENDING = "ending"  # one side is gone or an end was ordered; the rest follows, the recording is completed
-    ENDED = "ended"
-
-
-class Move(StrEnum):
-    """What can happen to a call: the columns of the table."""
-
-    AGENT_RINGS = "agent_rings"
-    AGENT_ANSWERS = "agent_answers"
-    CUSTOMER_RINGS = "customer_rings"
-    CUSTOMER_ANSWERS = "customer_answers"
-    LEG_ENDS = "leg_ends"  # one leg is gone, the other is still there
-    DIAL_FAILS = "dial_fails"  # the engine did not take the order to dial
-    ALL_GONE = "all_gone"  # no leg is left and nothing remains to be done
-    ALL_GONE_RECORDED = "all_gone_recorded"  # no leg is left, the recording has to be completed
-    SEALED = "sealed"  # the recording is complete (or there is none)
-    OVERDUE = "overdue"  # what should have happened by now has not
-    HANG_UP = "hang_up"  # an order
-
-
-TABLE: dict[State, dict[Move, State]] = {
-    State.INITIATED: {
-        Move.AGENT_RINGS: State.AGENT_RINGING,
-        Move.AGENT_ANSWERS: State.AGENT_ANSWERED,
-        Move.ALL_GONE: State.ENDED,
-        Move.OVERDUE: State.ENDING,
-        Move.HANG_UP: State.ENDING,
-    },
-    State.AGENT_RINGING: {
-        Move.AGENT_ANSWERS: State.AGENT_ANSWERED,
-        Move.ALL_GONE: State.ENDED,
-        Move.OVERDUE: State.ENDING,
-        Move.HANG_UP: State.ENDING,
-    },
-    State.AGENT_ANSWERED: {
-        Move.CUSTOMER_RINGS: State.CUSTOMER_RINGING,
-        Move.CUSTOMER_ANSWERS: State.TALKING,
-        Move.LEG_ENDS: State.ENDING,
-        Move.DIAL_FAILS: State.ENDING,
-        Move.ALL_GONE: State.ENDED,
-        Move.OVERDUE: State.ENDING,
-        Move.HANG_UP: State.ENDING,
-    },
-    State.CUSTOMER_RINGING: {
-        Move.CUSTOMER_ANSWERS: State.TALKING,
-        Move.LEG_ENDS: State.ENDING,
-        Move.ALL_GONE: State.ENDED,
-        Move.OVERDUE: State.ENDING,
-        Move.HANG_UP: State.ENDING,
-    },
-    State.TALKING: {
-        Move.LEG_ENDS: State.ENDING,
-        Move.ALL_GONE: State.ENDED,
-        Move.ALL_GONE_RECORDED: State.ENDING,
-        Move.OVERDUE: State.ENDING,
-        Move.HANG_UP: State.ENDING,
-    },
-    State.ENDING: {
-        Move.LEG_ENDS: State.ENDING,
-        Move.ALL_GONE: State.ENDED,
-        Move.ALL_GONE_RECORDED: State.ENDING,
-        Move.SEALED: State.ENDED,
-    },
-    State.ENDED: {},
-}
-
-
-class Party(StrEnum):
-    """Whose doing an ending was: `ended_by` in a result."""
-
-    AGENT = "agent"
-    CUSTOMER = "customer"
-    ACCOUNT = "account"  # the account's own backend, through the API
-    CARRIER = "carrier"
-    PLATFORM = "platform"
-
-
-class Reason(StrEnum):
-    """Why a call ended. calls/endings.py gives each its status, culprit, plain words and remedy."""
-
-    AGENT_HUNG_UP = "agent_hung_up"
-    CUSTOMER_HUNG_UP = "customer_hung_up"
-    ENDED_BY_ACCOUNT = "ended_by_account"
-    MAX_LENGTH = "max_length"
-    AGENT_LEFT = "agent_left"
-    CUSTOMER_BUSY = "customer_busy"
-    CUSTOMER_REJECTED = "customer_rejected"
-    CUSTOMER_NO_ANSWER = "customer_no_answer"
-    CUSTOMER_UNAVAILABLE = "customer_unavailable"
-    AGENT_GAVE_UP = "agent_gave_up"
-    CANCELED_BY_ACCOUNT = "canceled_by_account"
-    AGENT_NO_ANSWER = "agent_no_answer"
-    AGENT_BUSY = "agent_busy"
-    AGENT_REJECTED = "agent_rejected"
-    AGENT_UNREACHABLE = "agent_unreachable"
-    AGENT_NO_AUDIO = "agent_no_audio"
-    NUMBER_UNKNOWN = "number_unknown"
-    NUMBER_REFUSED = "number_refused"
-    CARRIER_FAILURE = "carrier_failure"
-    CARRIER_TIMEOUT = "carrier_timeout"
-    NO_ROUTE = "no_route"
-    ENGINE_UNAVAILABLE = "engine_unavailable"
-    ENGINE_LOST = "engine_lost"
-    PLATFORM_RESTARTED = "platform_restarted"
-    PLATFORM_ERROR = "platform_error"
-    UNEXPLAINED = "unexplained"
+from intellicall.calls.table import ORDERS, TABLE, Move, Party, Reason, State
 
 
 class Leg(StrEnum):
-    """The life of one party's leg."""
+    """The life of one participant's leg."""
 
     NONE = "none"
     DIALING = "dialing"
     RINGING = "ringing"
     UP = "up"
     GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Who sits in a seat. `id` stays for the whole call; `line` is the engine's id of the leg, a new one when it is rung again."""
+
+    id: str
+    leg: Leg = Leg.NONE
+    line: str = ""
+    muted: bool = False
+
+    @property
+    def here(self) -> bool:
+        """Whether there is a leg, or one on its way."""
+        return self.leg not in (Leg.NONE, Leg.GONE)
+
+    @property
+    def up(self) -> bool:
+        return self.leg is Leg.UP
 
 
 class What(StrEnum):
@@ -153,9 +60,10 @@ class What(StrEnum):
 class Fact:
     """Something that happened. `at` is UTC wall-clock time, `tick` the same moment in monotonic seconds.
 
-    `party` (agent or customer) names the leg. `reason` is None when the leg ended only because the other side or we did.
-    `late`: it was found out by comparing, after a gap in the engine's events, so it happened at `at` or before. `seconds` of a
-    recording that was sealed: how long it is.
+    `party` (agent, customer or guest) names the seat. `reason` is None when the leg ended only because another party or we did;
+    an OVERDUE with a reason is the call's own limit, one without is the state's. `late`: it was found out by comparing, after a
+    gap in the engine's events, so it happened at `at` or before. `seconds` of a recording that was sealed: how long it is.
+    `cause`: the engine's word for a leg's end.
     """
 
     what: What
@@ -165,18 +73,26 @@ class Fact:
     reason: Reason | None = None
     late: bool = False
     seconds: float | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class HangUp:
-    """The order to end the call for everybody. `reason` overrides the one that follows from who ordered it."""
+class Order:
+    """What somebody asks. `participant` names whom it is about, where that is a choice; `reason` overrides the one that follows."""
 
+    move: Move
     by: Party
+    participant: str | None = None
     reason: Reason | None = None
 
 
+def hang_up(by: Party, reason: Reason | None = None) -> Order:
+    """Return the order to end the call for everybody."""
+    return Order(Move.HANG_UP, by, reason=reason)
+
+
 class Effect(StrEnum):
-    """What has to be done after the change is stored."""
+    """What has to be done after the change is stored. Who hears whom follows from the state: calls/arrangement.py."""
 
     RING_CUSTOMER = "ring_customer"
     HANG_UP = "hang_up"
@@ -192,8 +108,11 @@ class Call:
     recorded: bool
     max_length_s: int
     state: State = State.INITIATED
-    agent: Leg = Leg.DIALING
-    customer: Leg = Leg.NONE
+    agent: Participant = Participant("agent", Leg.DIALING, "agent")
+    customer: Participant = Participant("customer", Leg.NONE, "customer")
+    guest: Participant | None = None
+    dialed: int = 0  # how many further legs there were: the number in their ids
+    paused: bool = False  # the recording takes silence
     answered_at: datetime | None = None
     answered_tick: float | None = None  # monotonic; not kept through a restart
     ended_at: datetime | None = None
@@ -203,12 +122,26 @@ class Call:
 
     @property
     def answered(self) -> bool:
-        """True when both have been able to talk."""
+        """True when agent and customer have been able to talk."""
         return self.answered_at is not None
 
     @property
     def live(self) -> bool:
         return self.state is not State.ENDED
+
+    @property
+    def seats(self) -> dict[Party, Participant]:
+        """Who sits where."""
+        taken = {Party.AGENT: self.agent, Party.CUSTOMER: self.customer}
+        return taken | {Party.GUEST: self.guest} if self.guest else taken
+
+    def seat_of(self, line: str) -> Party | None:
+        """Return the seat whose participant has this leg; None when that leg has nothing to say any more."""
+        return next((seat for seat, participant in self.seats.items() if participant.line == line), None)
+
+    def participant(self, participant_id: str) -> tuple[Party, Participant] | None:
+        """Return who has this id, and in which seat; None for somebody who has left or never was."""
+        return next(((seat, one) for seat, one in self.seats.items() if one.id == participant_id), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,97 +156,286 @@ class Step:
 class NotNow(Exception):  # noqa: N818 - a decision about an order
     """An order that makes no sense in the call's state."""
 
-    def __init__(self, state: State) -> None:
-        super().__init__(f"not possible while the call is {state}")
-        self.state = state
+    def __init__(self, call: Call) -> None:
+        super().__init__(f"not possible while the call is {call.state}")
+        self.call = call
 
 
-def allowed(state: State) -> tuple[str, ...]:
-    """Return the orders that a call in this state takes."""
-    return ("hangup",) if Move.HANG_UP in TABLE[state] else ()
+def allowed(call: Call) -> tuple[str, ...]:
+    """Return the public names of the orders that the call takes now."""
+    names = (ORDERS[move] for move in TABLE[call.state] if move in ORDERS and _sensible(call, move))
+    return tuple(dict.fromkeys(names))
 
 
-def step(call: Call, happening: Fact | HangUp) -> Step:
+def _sensible(call: Call, move: Move) -> bool:
+    """What the table cannot know: whether there is a recording, and whether the agent is still there."""
+    if move in (Move.PAUSE_RECORDING, Move.RESUME_RECORDING):
+        return call.recorded
+    return move is not Move.COMPLETE_RINGING or call.agent.up
+
+
+def step(call: Call, happening: Fact | Order) -> Step:
     """Return what becomes of the call. Raises NotNow for an order that the table has no move for."""
-    if isinstance(happening, HangUp):
-        if Move.HANG_UP not in TABLE[call.state]:
-            raise NotNow(call.state)
-        return Step(_hang_up(call, happening), Move.HANG_UP, (Effect.HANG_UP,))
-    told = _told(call, happening)
-    move = _move(call, told, happening)
+    return _ordered(call, happening) if isinstance(happening, Order) else _learned(call, happening)
+
+
+# -- orders --------------------------------------------------------------------------------------------------------------
+
+
+def _ordered(call: Call, order: Order) -> Step:
+    move = _meant(call, order)
+    target = TABLE[call.state].get(move)
+    if target is None or not _sensible(call, move):
+        raise NotNow(call)
+    if move is Move.HANG_UP:
+        reason = call.reason or order.reason or _blame(order.by, answered=call.answered)
+        return Step(replace(call, state=target, reason=reason), move, (Effect.HANG_UP,))
+    return Step(replace(_done(call, move, order), state=target), move)
+
+
+def _meant(call: Call, order: Order) -> Move:
+    """Which column an order is: whom somebody drops, and who is still there, decides what it comes to."""
+    if order.move is not Move.DROP_GUEST:
+        return Move.COMPLETE_RINGING if order.move is Move.COMPLETE and not (call.guest and call.guest.up) else order.move
+    found = call.participant(order.participant or "") if order.participant or not call.guest else (Party.GUEST, call.guest)
+    if found is None:
+        raise NotNow(call)  # whoever it was has left
+    match found[0]:
+        case Party.GUEST:
+            return Move.DROP_GUEST if call.agent.up else Move.HANG_UP
+        case Party.AGENT:
+            guest_up = call.guest is not None and call.guest.up
+            transfers = guest_up or (call.state is State.TRANSFERRING and call.agent.up)
+            return _meant(call, replace(order, move=Move.COMPLETE)) if transfers else Move.HANG_UP
+        case _:
+            return Move.HANG_UP
+
+
+def _blame(by: Party, *, answered: bool) -> Reason:
+    """Why a call ends that `by` ordered to end."""
+    match by:
+        case Party.AGENT:
+            return Reason.AGENT_HUNG_UP if answered else Reason.AGENT_GAVE_UP
+        case Party.GUEST:
+            return Reason.GUEST_HUNG_UP
+        case Party.ACCOUNT:
+            return Reason.ENDED_BY_ACCOUNT if answered else Reason.CANCELED_BY_ACCOUNT
+        case _:
+            return Reason.PLATFORM_ERROR
+
+
+def _done(call: Call, move: Move, order: Order) -> Call:
+    """The call with its seats and flags as the order wants them; its state is left alone."""
+    match move:
+        case Move.MUTE | Move.UNMUTE:
+            return _muted(call, order, muted=move is Move.MUTE)
+        case Move.PAUSE_RECORDING | Move.RESUME_RECORDING:
+            return replace(call, paused=move is Move.PAUSE_RECORDING)
+        case Move.CONSULT | Move.ADD | Move.TRANSFER | Move.AGENT_BACK:
+            return _dialed(call, move)
+        case Move.COMPLETE:
+            return _promoted(call)
+        case Move.DROP_GUEST:
+            return replace(call, guest=None)
+        case Move.COMPLETE_RINGING | Move.AGENT_LOST:
+            return _agent_gone(call, move)
+        case _:
+            return call
+
+
+def _dialed(call: Call, move: Move) -> Call:
+    """One leg more: a guest's, or the agent's own again."""
+    dialed = call.dialed + 1
+    line = f"p{dialed}"
+    if move is Move.AGENT_BACK:
+        return replace(call, agent=replace(call.agent, leg=Leg.DIALING, line=line, muted=False), dialed=dialed)
+    return replace(call, guest=Participant(line, Leg.DIALING, line), dialed=dialed)
+
+
+def _muted(call: Call, order: Order, *, muted: bool) -> Call:
+    found = call.participant(order.participant or call.agent.id)
+    if found is None or not found[1].up:
+        raise NotNow(call)
+    return _seated(call, found[0], replace(found[1], muted=muted))
+
+
+def _agent_gone(call: Call, move: Move) -> Call:
+    """A three-way call goes on without the agent, and so does a blind transfer; else the customer waits for the agent to return."""
+    if call.state is State.THREE_WAY:
+        return _promoted(call)
+    stays = move is Move.COMPLETE_RINGING or call.state is State.TRANSFERRING
+    return replace(call, agent=_gone(call.agent), guest=call.guest if stays else None)
+
+
+def _promoted(call: Call) -> Call:
+    """The guest takes the agent's seat."""
+    return replace(call, agent=call.guest or call.agent, guest=None)
+
+
+def _gone(participant: Participant) -> Participant:
+    return replace(participant, leg=Leg.GONE)
+
+
+def _seated(call: Call, seat: Party, participant: Participant) -> Call:
+    match seat:
+        case Party.AGENT:
+            return replace(call, agent=participant)
+        case Party.CUSTOMER:
+            return replace(call, customer=participant)
+        case _:
+            return replace(call, guest=participant)
+
+
+# -- facts ---------------------------------------------------------------------------------------------------------------
+
+
+def _learned(call: Call, fact: Fact) -> Step:
+    told = _told(call, fact)
+    move = _move(call, told, fact)
     target = TABLE[call.state].get(move) if move else None
     if move is None or target is None:
         return Step(call, None)
-    after = _end(told, happening) if target is State.ENDED else replace(told, state=target)
-    return Step(after, move, _effects(move, happening))
-
-
-def _hang_up(call: Call, order: HangUp) -> Call:
-    return replace(
-        call,
-        state=State.ENDING,
-        reason=call.reason or order.reason or _ordered(order.by, answered=call.answered),
-    )
-
-
-def _ordered(by: Party, *, answered: bool) -> Reason:
-    """Why a call ends that `by` ordered to end."""
-    if by is Party.AGENT:
-        return Reason.AGENT_HUNG_UP if answered else Reason.AGENT_GAVE_UP
-    if by is Party.ACCOUNT:
-        return Reason.ENDED_BY_ACCOUNT if answered else Reason.CANCELED_BY_ACCOUNT
-    return Reason.PLATFORM_ERROR
+    if target in (State.ENDING, State.ENDED) and fact.what is not What.SEALED:
+        told = _blamed(call, told, fact)
+    else:
+        told = _rearranged(told, move)
+    after = _end(told, fact) if target is State.ENDED else replace(told, state=target)
+    return Step(after, move, _effects(call, move, fact))
 
 
 def _told(call: Call, fact: Fact) -> Call:
-    """The call with what the fact says of its legs, its reason and its times; its state is left alone."""
+    """The call with what the fact says of its legs and times; its state and reason are left alone."""
     match fact.what:
         case What.RINGING:
             return _leg(call, fact.party, Leg.RINGING)
         case What.ANSWERED:
             return _answered(call, fact)
         case What.LEG_ENDED:
-            return _blamed(_leg(call, fact.party, Leg.GONE), fact)
+            return _leg(call, fact.party, Leg.GONE)
         case What.ENGINE_LOST:
-            return _blamed(replace(call, agent=Leg.GONE, customer=Leg.GONE), fact)
+            return _nobody(call)
         case What.DIAL_FAILED:
-            failed = replace(call, agent=Leg.GONE) if call.state in _AGENT_PHASE else replace(call, customer=Leg.GONE)
-            return _blamed(failed, fact)
+            return _leg(call, Party.AGENT if call.state in _AGENT_PHASE else Party.CUSTOMER, Leg.GONE)
         case What.OVERDUE:
-            return _overdue(call, fact)
+            return _nobody(call) if call.state is State.ENDING else call
         case What.SEALED:
             return _recorded(call, fact)
 
 
 _AGENT_PHASE = (State.INITIATED, State.AGENT_RINGING)
+_GUEST_PHASE = (State.CONSULT_RINGING, State.ADDING, State.TRANSFERRING)
 
 
 def _leg(call: Call, party: Party | None, leg: Leg) -> Call:
-    return replace(call, agent=leg) if party is Party.AGENT else replace(call, customer=leg)
+    seat = party or Party.CUSTOMER
+    participant = call.seats.get(seat)
+    return _seated(call, seat, replace(participant, leg=leg)) if participant else call
 
 
 def _answered(call: Call, fact: Fact) -> Call:
-    if fact.party is Party.AGENT:
-        return replace(call, agent=Leg.UP, customer=Leg.DIALING)
-    return replace(call, customer=Leg.UP, answered_at=fact.at, answered_tick=fact.tick)
+    up = _leg(call, fact.party, Leg.UP)
+    if fact.party is Party.AGENT and not call.answered:
+        return replace(up, customer=replace(call.customer, leg=Leg.DIALING))
+    if fact.party is Party.CUSTOMER:
+        return replace(up, answered_at=fact.at, answered_tick=fact.tick)
+    return up
 
 
-def _blamed(call: Call, fact: Fact) -> Call:
+def _nobody(call: Call) -> Call:
+    guest = _gone(call.guest) if call.guest else None
+    return replace(call, agent=_gone(call.agent), customer=_gone(call.customer), guest=guest)
+
+
+def _move(call: Call, told: Call, fact: Fact) -> Move | None:
+    """Which column of the table the fact is, for this call. None: it says nothing new."""
+    participant = call.seats.get(fact.party) if fact.party else None
+    if fact.party and (participant is None or (not participant.here and fact.what is not What.DIAL_FAILED)):
+        return None
+    match fact.what:
+        case What.RINGING:
+            return {Party.AGENT: Move.AGENT_RINGS, Party.GUEST: Move.GUEST_RINGS}.get(
+                fact.party or Party.AGENT, Move.CUSTOMER_RINGS
+            )
+        case What.ANSWERED:
+            return _answering(call, fact)
+        case What.SEALED:
+            return Move.SEALED if _all_gone(call) else None
+    if _all_gone(call) and fact.what is not What.OVERDUE:
+        return None  # all of it is known; only the recording is waited for
+    if _all_gone(told):
+        return Move.ALL_GONE_RECORDED if told.answered and told.recorded else Move.ALL_GONE
+    if (leaving := _leaving(call, fact)) is not None and leaving in TABLE[call.state]:
+        return leaving
+    moves = {What.LEG_ENDED: Move.LEG_ENDS, What.DIAL_FAILED: Move.DIAL_FAILS, What.OVERDUE: Move.OVERDUE}
+    return moves.get(fact.what)
+
+
+def _answering(call: Call, fact: Fact) -> Move:
+    if fact.party is Party.GUEST:
+        return Move.TRANSFER_DONE if call.state is State.TRANSFERRING else Move.GUEST_ANSWERS
+    return Move.AGENT_ANSWERS if fact.party is Party.AGENT else Move.CUSTOMER_ANSWERS
+
+
+def _leaving(call: Call, fact: Fact) -> Move | None:
+    """Somebody leaves a call that lives on: the customer and one more party are there, or the guest of a transfer is rung."""
+    guest_fails = fact.what is What.LEG_ENDED and fact.party is Party.GUEST
+    guest_late = fact.what is What.OVERDUE and fact.reason is None and call.state in _GUEST_PHASE
+    if guest_fails or guest_late:
+        return Move.GUEST_LEAVES if call.agent.up else None
+    return Move.AGENT_LEAVES if fact.what is What.LEG_ENDED and fact.party is Party.AGENT and call.guest else None
+
+
+def _rearranged(told: Call, move: Move) -> Call:
+    """Who sits where after somebody has left, or the guest of a blind transfer has answered."""
+    match move:
+        case Move.GUEST_LEAVES:
+            return replace(told, guest=None)
+        case Move.AGENT_LEAVES if told.guest and not told.guest.up:
+            return told
+        case Move.AGENT_LEAVES | Move.TRANSFER_DONE:
+            return _promoted(told)
+        case _:
+            return told
+
+
+def _blamed(call: Call, told: Call, fact: Fact) -> Call:
     """The first end of a leg is the end of the talk; the first reason is the reason."""
+    if fact.what is What.OVERDUE and call.state is not State.ENDING:
+        return replace(told, reason=call.reason or fact.reason or _overdue_reason(call))
     ended_at = call.ended_at or fact.at
     talk_s = call.talk_s if call.ended_at else _talked(call, fact)
-    reason = fact.reason
-    if reason is Reason.AGENT_HUNG_UP and not call.answered:
-        reason = Reason.AGENT_GAVE_UP
     late = call.ended_late if call.ended_at else fact.late
-    return replace(call, ended_at=ended_at, talk_s=talk_s, reason=call.reason or reason, ended_late=late)
+    return replace(told, ended_at=ended_at, talk_s=talk_s, reason=call.reason or _leg_reason(call, fact), ended_late=late)
 
 
-def _recorded(call: Call, fact: Fact) -> Call:
-    """The recording, which runs as long as the two talk, tells when a call ended whose end nobody heard."""
-    if not call.ended_late or call.answered_at is None or fact.seconds is None or fact.seconds >= call.talk_s:
-        return call
-    return replace(call, talk_s=fact.seconds, ended_at=call.answered_at + timedelta(seconds=fact.seconds))
+def _leg_reason(call: Call, fact: Fact) -> Reason | None:
+    """What a leg's end says about the call's, by who sits there."""
+    if call.state is State.TRANSFERRING and fact.party is Party.GUEST:
+        return Reason.TRANSFER_FAILED
+    if call.state is State.AGENT_AWAY and fact.party is Party.AGENT:
+        return Reason.AGENT_LEFT
+    if fact.what is What.OVERDUE:
+        return Reason.UNEXPLAINED
+    if fact.reason is not Reason.AGENT_HUNG_UP:
+        return fact.reason
+    if call.agent.id != "agent":
+        return Reason.GUEST_HUNG_UP
+    return fact.reason if call.answered else Reason.AGENT_GAVE_UP
+
+
+def _overdue_reason(call: Call) -> Reason:
+    """A limit of ours, a little above the engine's, has passed: say whose failing that is."""
+    match call.state:
+        case State.INITIATED | State.AGENT_RINGING:
+            return Reason.AGENT_NO_ANSWER
+        case State.AGENT_ANSWERED | State.CUSTOMER_RINGING:
+            return Reason.CUSTOMER_NO_ANSWER
+        case State.TRANSFERRING:
+            return Reason.TRANSFER_FAILED
+        case State.AGENT_AWAY:
+            return Reason.AGENT_LEFT
+        case _:
+            return Reason.MAX_LENGTH
 
 
 def _talked(call: Call, fact: Fact) -> float:
@@ -324,53 +446,22 @@ def _talked(call: Call, fact: Fact) -> float:
     return max((fact.at - call.answered_at).total_seconds(), 0.0)
 
 
-def _overdue(call: Call, fact: Fact) -> Call:
-    """Our own limit, a little above the engine's, has passed: say whose failing that is."""
-    if call.state is State.ENDING:
-        return _blamed(replace(call, agent=Leg.GONE, customer=Leg.GONE), replace(fact, reason=Reason.UNEXPLAINED))
-    reasons = {
-        State.TALKING: Reason.MAX_LENGTH,
-        State.INITIATED: Reason.AGENT_NO_ANSWER,
-        State.AGENT_RINGING: Reason.AGENT_NO_ANSWER,
-    }
-    return replace(call, reason=call.reason or reasons.get(call.state, Reason.CUSTOMER_NO_ANSWER))
+def _recorded(call: Call, fact: Fact) -> Call:
+    """The recording, which runs as long as the two talk, tells when a call ended whose end nobody heard."""
+    if not call.ended_late or call.answered_at is None or fact.seconds is None or fact.seconds >= call.talk_s:
+        return call
+    return replace(call, talk_s=fact.seconds, ended_at=call.answered_at + timedelta(seconds=fact.seconds))
 
 
-def _move(call: Call, told: Call, fact: Fact) -> Move | None:
-    """Which column of the table the fact is, for this call. None: it says nothing new."""
-    match fact.what:
-        case What.RINGING | What.ANSWERED:
-            return _advance(call, fact)
-        case What.SEALED:
-            return Move.SEALED if _gone(call) else None
-        case What.LEG_ENDED if (call.agent if fact.party is Party.AGENT else call.customer) in (Leg.GONE, Leg.NONE):
-            return None
-    if _gone(call) and fact.what is not What.OVERDUE:
-        return None  # all of it is known; only the recording is waited for
-    if _gone(told):
-        return Move.ALL_GONE_RECORDED if told.answered and told.recorded else Move.ALL_GONE
-    moves = {What.LEG_ENDED: Move.LEG_ENDS, What.DIAL_FAILED: Move.DIAL_FAILS, What.OVERDUE: Move.OVERDUE}
-    return moves.get(fact.what)
+def _all_gone(call: Call) -> bool:
+    return not any(participant.here for participant in call.seats.values())
 
 
-def _advance(call: Call, fact: Fact) -> Move | None:
-    leg = call.agent if fact.party is Party.AGENT else call.customer
-    if leg in (Leg.GONE, Leg.NONE):
-        return None
-    if fact.what is What.RINGING:
-        return Move.AGENT_RINGS if fact.party is Party.AGENT else Move.CUSTOMER_RINGS
-    return Move.AGENT_ANSWERS if fact.party is Party.AGENT else Move.CUSTOMER_ANSWERS
-
-
-def _gone(call: Call) -> bool:
-    return call.agent is Leg.GONE and call.customer in (Leg.GONE, Leg.NONE)
-
-
-def _effects(move: Move, fact: Fact) -> tuple[Effect, ...]:
+def _effects(call: Call, move: Move, fact: Fact) -> tuple[Effect, ...]:
     effects: tuple[Effect, ...] = ()
-    if move is Move.AGENT_ANSWERS:
+    if move is Move.AGENT_ANSWERS and not call.answered:
         effects = (Effect.RING_CUSTOMER,)
-    if move is Move.DIAL_FAILS or fact.what is What.OVERDUE:
+    if move is Move.DIAL_FAILS or (fact.what is What.OVERDUE and move is not Move.GUEST_LEAVES):
         effects = (Effect.HANG_UP,)
     if move is Move.ALL_GONE_RECORDED:
         effects += (Effect.SEAL,)
@@ -379,8 +470,8 @@ def _effects(move: Move, fact: Fact) -> tuple[Effect, ...]:
 
 def _end(call: Call, fact: Fact) -> Call:
     """The last word: an end that nobody explained gets the best reason there is."""
-    ended = replace(call, state=State.ENDED, ended_at=call.ended_at or fact.at, agent=Leg.GONE)
-    ended = replace(ended, customer=ended.customer if ended.customer is Leg.NONE else Leg.GONE)
+    customer = call.customer if call.customer.leg is Leg.NONE else _gone(call.customer)
+    ended = replace(call, state=State.ENDED, ended_at=call.ended_at or fact.at, agent=_gone(call.agent), customer=customer)
     if ended.reason:
         return ended
     limit_reached = ended.answered and ended.talk_s >= ended.max_length_s - 1

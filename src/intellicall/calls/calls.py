@@ -5,26 +5,28 @@ compared with what the engine has, and each difference is fed to the same machin
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import structlog
 from sqlalchemy import Connection
 
 from intellicall.calls import store
-from intellicall.calls.call import Call, Fact, HangUp, Leg, Party, Reason, State, What
+from intellicall.calls.call import Call, Fact, Leg, Participant, What, hang_up
 from intellicall.calls.conductor import Conductor, Surroundings, not_possible
-from intellicall.calls.facts import fact_of
+from intellicall.calls.orders import Ask, Note
 from intellicall.calls.request import Request
 from intellicall.calls.result import Entry
+from intellicall.calls.table import Move, Party, Reason, State
 from intellicall.errors import Code, Refused
 from intellicall.recordings import store as recordings
 from intellicall.telephony.engine import (
+    DigitPressed,
     EngineEvent,
     EngineLost,
     EngineReady,
     EngineUnavailable,
     LegSeen,
-    Role,
 )
 
 log = structlog.get_logger()
@@ -64,15 +66,51 @@ class Calls:
             recordings.begin(connection, request.plan.recording, request.call_id, request.account_id, request.created_at)
         return entry, new
 
-    async def hang_up(self, account_id: str, call_id: str, by: Party, reason: Reason | None = None) -> Entry:
-        """End the call for everybody. Refused: NOT_FOUND, NOT_POSSIBLE_NOW. A call that is ending already is not disturbed."""
+    async def order(self, account_id: str, call_id: str, ask: Ask) -> tuple[Entry, bool]:
+        """Have an order carried out. Returns the call after it, and False when the same ask with this key was carried out before.
+
+        Refused: NOT_FOUND, NOT_POSSIBLE_NOW, IDEMPOTENCY_CONFLICT, ENGINE_UNAVAILABLE. To end a call that is ending already is
+        no error.
+        """
         entry = await self.show(account_id, call_id)
-        if entry.call.state is State.ENDING:
-            return entry
+        if ask.key and await self._carried_out(account_id, call_id, ask):
+            return await self.show(account_id, call_id), False
+        if ask.order.move is Move.HANG_UP and entry.call.state is State.ENDING:
+            return entry, True
+        if ask.order.participant is not None and entry.call.participant(ask.order.participant) is None:
+            raise Refused(Code.NOT_FOUND, "There is no such participant in the call now.", field="participant_id")
         conductor = self._conductors.get(call_id)
         if conductor is None:
-            raise not_possible(entry.call.state)
-        return await conductor.order(HangUp(by, reason))
+            raise not_possible(entry)
+        if ask.order.move is not Move.HANG_UP and not self.around.engine.ready:
+            raise Refused(Code.ENGINE_UNAVAILABLE, "The call goes on as it is.", retry_after=3)
+        return await conductor.order(ask), True
+
+    async def _carried_out(self, account_id: str, call_id: str, ask: Ask) -> bool:
+        now = self.around.clock.now()
+        return await self.around.database.glance(lambda connection: store.carried_out(connection, account_id, call_id, ask, now))
+
+    async def hang_up(self, account_id: str, call_id: str, by: Party, reason: Reason | None = None) -> Entry:
+        """End the call for everybody. Refused as `order`."""
+        entry, _ = await self.order(account_id, call_id, Ask(hang_up(by, reason)))
+        return entry
+
+    async def annotate(self, account_id: str, call_id: str, note: Note) -> Entry:
+        """Set disposition and notes: before the end they go into the result, later they are told as an `updated` event.
+
+        Refused with NOT_FOUND.
+        """
+        await self.show(account_id, call_id)
+        conductor = self._conductors.get(call_id)
+        if conductor is not None and conductor.entry.call.live:
+            with contextlib.suppress(Refused):  # it ended meanwhile: then it is a later change
+                return await conductor.order(note)
+        now = self.around.clock.now()
+        entry = await self.around.database.write(
+            lambda connection: store.annotate(connection, self.around.journal, account_id, call_id, note, now)
+        )
+        self.around.changed(entry)
+        return entry
 
     async def show(self, account_id: str, call_id: str) -> Entry:
         """Return the account's call. Refused with NOT_FOUND."""
@@ -85,10 +123,11 @@ class Calls:
         return entry
 
     def live_of_agent(self, agent_id: str) -> Entry | None:
-        """Return the call that the agent's softphone is in, if any."""
+        """Return the call that the agent's softphone is in, or is rung for, if any."""
         for conductor in self._conductors.values():
             entry = conductor.entry
-            if entry.request.agent_id == agent_id and entry.request.softphone and entry.call.live:
+            waited_for = entry.call.state is State.AGENT_AWAY and entry.person(entry.call.agent.id).agent_id == agent_id
+            if entry.call.live and (waited_for or entry.seat_of_agent(agent_id)):
                 return entry
         return None
 
@@ -104,8 +143,11 @@ class Calls:
                 log.info("engine_ready", restarted=restarted, live_calls=len(self._conductors))
                 self._begin_reconciling(restarted=restarted)
                 self._tell_engine(ready=True)
+            case DigitPressed():
+                if conductor := self._conductors.get(event.call_id):
+                    self.around.pressed(conductor.entry, event)
             case _ if conductor := self._conductors.get(event.call_id):
-                conductor.post(fact_of(event, self.around.clock.monotonic()))
+                conductor.hear(event, self.around.clock.monotonic())
 
     def _begin_reconciling(self, *, restarted: bool) -> None:
         """Not before the calls of the last run are taken up: a leg whose call we do not know yet is no orphan."""
@@ -142,9 +184,10 @@ class Calls:
         now, tick = self.around.clock.now(), self.around.clock.monotonic()
         for conductor, entry in believed.items():
             if conductor.entry is entry:
-                for party, role in ((Party.AGENT, Role.AGENT), (Party.CUSTOMER, Role.CUSTOMER)):
-                    if told := difference(entry.call, party, legs.get((entry.call.id, role))):
-                        conductor.post(Fact(told[0], now, tick, party, told[1], late=True))
+                for seat, participant in entry.call.seats.items():
+                    if told := difference(entry.call, participant, legs.get((entry.call.id, participant.line))):
+                        conductor.post(Fact(told[0], now, tick, seat, told[1], late=True))
+                conductor.rearrange()
         for call_id in {leg.call_id for leg in seen} - self._conductors.keys():
             log.warning("unknown_leg_ended", call_id=call_id)
             await self._end_unknown(call_id)
@@ -174,10 +217,10 @@ class Calls:
         """Once a second, for ever: tell each call that is overdue. The engine keeps the exact limits; this is the net below."""
         while True:
             await self.around.clock.sleep(JANITOR_S)
-            now, tick = self.around.clock.now(), self.around.clock.monotonic()
+            tick = self.around.clock.monotonic()
             for conductor in self._conductors.values():
-                if conductor.overdue(tick):
-                    conductor.post(Fact(What.OVERDUE, now, tick))
+                if overdue := conductor.overdue(tick):
+                    conductor.post(overdue)
 
     async def close(self) -> None:
         """Let go of every call; the engine carries them on and the next start takes them up."""
@@ -186,26 +229,24 @@ class Calls:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-Difference = Callable[[Call, Party, LegSeen | None], tuple[What, Reason | None] | None]
+Difference = Callable[[Call, Participant, LegSeen | None], tuple[What, Reason | None] | None]
 
 
 def _nothing_left_out(reason: Reason) -> Difference:
     """After a restart, of the platform or the engine, no order to dial is under way: a leg that is not there is gone."""
 
-    def difference(call: Call, party: Party, seen: LegSeen | None) -> tuple[What, Reason | None] | None:
-        leg = call.agent if party is Party.AGENT else call.customer
-        if leg in (Leg.NONE, Leg.GONE):
+    def difference(call: Call, participant: Participant, seen: LegSeen | None) -> tuple[What, Reason | None] | None:
+        if not participant.here:
             return None
         if seen is None:
             return What.LEG_ENDED, None if call.answered and reason is not Reason.ENGINE_LOST else reason
-        return (What.ANSWERED, None) if seen.answered and leg is not Leg.UP else None
+        return (What.ANSWERED, None) if seen.answered and not participant.up else None
 
     return difference
 
 
-def _of_known_legs(call: Call, party: Party, seen: LegSeen | None) -> tuple[What, Reason | None] | None:
+def _of_known_legs(_call: Call, participant: Participant, seen: LegSeen | None) -> tuple[What, Reason | None] | None:
     """After a gap in the events: a leg that was being dialed may still come, so only legs that had been heard of can be gone."""
-    leg = call.agent if party is Party.AGENT else call.customer
     if seen is None:
-        return (What.LEG_ENDED, None) if leg in (Leg.RINGING, Leg.UP) else None
-    return (What.ANSWERED, None) if seen.answered and leg in (Leg.DIALING, Leg.RINGING) else None
+        return (What.LEG_ENDED, None) if participant.leg in (Leg.RINGING, Leg.UP) else None
+    return (What.ANSWERED, None) if seen.answered and participant.leg in (Leg.DIALING, Leg.RINGING) else None

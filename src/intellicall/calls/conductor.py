@@ -1,33 +1,38 @@
 """One task and one mailbox for each live call: takes what happens, lets `calls.call.step` decide, stores, then acts.
 
-The order is always the same: step, store (call and journal in one transaction), tell those who watch, answer those who asked, act.
+The order is always the same: step, store (call and journal in one transaction), tell those who watch, act, answer those who asked.
 A bug in one call ends that call alone, with a reason.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
 
 from intellicall.calls import store
-from intellicall.calls.call import Effect, Fact, HangUp, Move, NotNow, Party, Reason, State, What, allowed, step
+from intellicall.calls.arrangement import arrangement
+from intellicall.calls.call import Effect, Fact, NotNow, Order, What, allowed, step
+from intellicall.calls.entries import journal_data
+from intellicall.calls.facts import fact_of
 from intellicall.calls.journal import Journal, JournalEntry
+from intellicall.calls.orders import Ask, Note
+from intellicall.calls.patience import SLACK_S, limit_of
 from intellicall.calls.result import Entry, result
+from intellicall.calls.table import Move, Party, Reason, State
 from intellicall.clock import Clock
 from intellicall.errors import Code, Refused
 from intellicall.recordings import store as recordings
 from intellicall.recordings.shelf import Sealed
 from intellicall.storage.database import Database, StorageUnavailable
-from intellicall.telephony.engine import Engine, EngineUnavailable
+from intellicall.telephony.engine import DigitPressed, Engine, EngineUnavailable, LegEvent
 
 log = structlog.get_logger()
 
 RETRY_S = 0.5  # between two attempts to store while the database is away
-SLACK_S = 5.0  # what we wait beyond the engine's own limits before we step in
-ENDING_S = 8.0  # what the rest of a call may take to disappear
 
 
 class Seal(Protocol):
@@ -47,12 +52,15 @@ class Surroundings:
     clock: Clock
     recording_url: Callable[[str], str]
     changed: Callable[[Entry], None]
+    pressed: Callable[[Entry, DigitPressed], None] = lambda _entry, _event: None
 
 
 @dataclass(slots=True)
-class _Order:
-    order: HangUp
-    done: asyncio.Future[Entry]
+class _Waiting:
+    """An order and who waits for its outcome."""
+
+    ask: Ask | Note
+    done: "asyncio.Future[Entry]"
 
     def answer(self, entry: Entry) -> None:
         """Tell who asked, unless nobody waits any more."""
@@ -65,45 +73,81 @@ class _Order:
             self.done.set_exception(why)
 
 
-Happening = Fact | _Order
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """An event of the engine. Whom it is about is decided when it is taken: people change seats."""
+
+    event: LegEvent
+    tick: float
+
+
+class _Rearrange:
+    """The engine may have missed an arrangement."""
+
+
+Happening = Fact | _Heard | _Waiting | _Rearrange
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one turn gathers: what has to be stored, done and answered."""
+
+    journal: list[JournalEntry] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    accepted: list[_Waiting] = field(default_factory=list)
+    keys: list[Ask] = field(default_factory=list)
+    rearrange: bool = False
 
 
 class Conductor:
     """Conducts one call from its first store to its end. `entry` is what is stored now."""
 
     def __init__(self, entry: Entry, around: Surroundings) -> None:
-        self.entry = entry
         self._around = around
         self._mailbox: asyncio.Queue[Happening] = asyncio.Queue()
         self._sealed: Sealed | None = None
         self._recording_lost = False
         self._entered = around.clock.monotonic()
+        answered_at = entry.call.answered_at
+        if answered_at and entry.call.answered_tick is None:  # taken up after a restart
+            since = (around.clock.now() - answered_at).total_seconds()
+            entry = replace(entry, call=replace(entry.call, answered_tick=self._entered - max(since, 0.0)))
+        self.entry = entry
 
     def post(self, fact: Fact) -> None:
         """Take a fact into the mailbox; never blocks."""
         self._mailbox.put_nowait(fact)
 
-    async def order(self, order: HangUp) -> Entry:
-        """Have an order carried out; returns the call after it was stored. Refused with NOT_POSSIBLE_NOW.
+    def hear(self, event: LegEvent, tick: float) -> None:
+        """Take an event of the engine into the mailbox; never blocks."""
+        self._mailbox.put_nowait(_Heard(event, tick))
+
+    def rearrange(self) -> None:
+        """Tell the engine again who hears whom, after a gap in the connection."""
+        self._mailbox.put_nowait(_Rearrange())
+
+    async def order(self, ask: Ask | Note) -> Entry:
+        """Have an order carried out; returns the call after it was stored and done. Refused with NOT_POSSIBLE_NOW.
 
         Whoever asks may go away meanwhile: the order is carried out all the same.
         """
         if not self.entry.call.live:
-            raise not_possible(self.entry.call.state)
+            raise not_possible(self.entry)
         done: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
-        self._mailbox.put_nowait(_Order(order, done))
+        self._mailbox.put_nowait(_Waiting(ask, done))
         return await done
 
-    def overdue(self, tick: float) -> bool:
-        """Whether the state has lasted longer than it can when all is well. Asked once a second by `calls.Calls`."""
-        plan = self.entry.request.plan
-        limits = {
-            State.TALKING: plan.max_length_s + SLACK_S,
-            State.ENDING: ENDING_S,
-            State.AGENT_ANSWERED: plan.customer_ring_s + SLACK_S,
-            State.CUSTOMER_RINGING: plan.customer_ring_s + SLACK_S,
-        }
-        return tick - self._entered > limits.get(self.entry.call.state, plan.agent_ring_s + SLACK_S)
+    def overdue(self, tick: float) -> Fact | None:
+        """Return what has lasted longer than it can when all is well, as a fact. Asked once a second by `calls.Calls`."""
+        call, plan = self.entry.call, self.entry.request.plan
+        if call.state not in (State.ENDING, State.ENDED) and call.answered_tick is not None:
+            length, reason = tick - call.answered_tick, Reason.MAX_LENGTH
+            if length > plan.max_length_s + SLACK_S:
+                return replace(self._fact(What.OVERDUE, reason=reason), tick=tick)
+        limit = limit_of(call.state, plan)
+        if limit is not None and tick - self._entered > limit:
+            return replace(self._fact(What.OVERDUE), tick=tick)
+        return None
 
     async def run(self, *, dial: bool) -> None:
         """Live until the call has ended. `dial`: the call is new, so dial the agent first."""
@@ -127,89 +171,131 @@ class Conductor:
 
     async def _turn(self, mail: list[Happening]) -> None:
         before = self.entry
-        journal: list[JournalEntry] = []
-        effects: list[Effect] = []
-        answers: list[_Order] = []
+        turn = _Turn()
         try:
             for happening in mail:
-                effects += self._take(happening, journal, answers)
-            if Effect.SEAL in effects:
+                self._take(happening, turn)
+            if Effect.SEAL in turn.effects:
                 # Sealing again after a crash has the same outcome, so what it says is stored together with what led to it.
-                effects.remove(Effect.SEAL)
-                effects += self._take(await self._seal(), journal, answers)
-            if journal:
-                await self._store(journal)
+                turn.effects.remove(Effect.SEAL)
+                self._learn(await self._seal(), turn)
+            if turn.journal or self.entry is not before:
+                await self._store(turn)
         except BaseException:
             self.entry = before
-            for happening in mail:
-                if isinstance(happening, _Order):
-                    happening.refuse(Refused(Code.INTERNAL))
+            _refuse_all(mail)
             raise
-        if journal:
-            self._around.changed(self.entry)
-        for answered in answers:
-            answered.answer(self.entry)
-        for effect in effects:
-            await self._act(effect)
+        try:
+            if self.entry is not before:
+                self._around.changed(self.entry)
+            await self._act(before, turn)
+        except BaseException:
+            _refuse_all(mail)
+            raise
+        for waiting in turn.accepted:
+            waiting.answer(self.entry)
 
-    def _take(self, happening: Happening, journal: list[JournalEntry], answers: list[_Order]) -> tuple[Effect, ...]:
-        """Let the state machine decide on one happening; collect what has to be stored and who has to be answered."""
-        call = self.entry.call
-        if not isinstance(happening, _Order):
-            taken = step(call, happening)
-        else:
-            try:
-                taken = step(call, happening.order)
-            except NotNow as refusal:
-                happening.refuse(not_possible(refusal.state))
-                return ()
-            answers.append(happening)
+    # -- deciding ----------------------------------------------------------------------------------------------------------
+
+    def _take(self, happening: Happening, turn: _Turn) -> None:
+        """Let the state machine decide on one happening; gather what has to be stored and done."""
+        match happening:
+            case _Waiting(ask=Note() as note):
+                self.entry = note.applied(self.entry)
+                turn.accepted.append(happening)
+            case _Waiting(ask=Ask() as ask):
+                self._consider(happening, ask, turn)
+            case _Heard(event=event, tick=tick):
+                seat = self.entry.call.seat_of(event.leg)
+                if seat is not None:
+                    self._learn(fact_of(event, tick, seat), turn)
+            case _Rearrange():
+                turn.rearrange = True
+            case Fact():
+                self._learn(happening, turn)
+
+    def _consider(self, waiting: _Waiting, ask: Ask, turn: _Turn) -> None:
+        """An order: carried out, or refused; one whose key was seen in this very turn is the same order again."""
+        if ask.key and any(ask.key == other.key for other in turn.keys):
+            turn.accepted.append(waiting)
+            return
+        before = self.entry
+        try:
+            taken = step(before.call, ask.order)
+        except NotNow:
+            waiting.refuse(not_possible(before))
+            return
+        assert taken.move is not None  # noqa: S101 - an order has a move or is refused
+        self.entry = ask.seat(replace(before, call=taken.call))
+        turn.accepted.append(waiting)
+        turn.keys += [ask] if ask.key else []
+        self._note(before, taken.move, ask.order, turn)
+        turn.effects += taken.effects
+
+    def _learn(self, fact: Fact, turn: _Turn) -> None:
+        before = self.entry
+        taken = step(before.call, fact)
         if taken.move is None:
-            return ()
-        if taken.call.state is not call.state:
+            return
+        self.entry = replace(before, call=taken.call)
+        self._note(before, taken.move, fact, turn)
+        turn.effects += taken.effects
+
+    def _note(self, before: Entry, move: Move, happening: Fact | Order, turn: _Turn) -> None:
+        """Put what happened into the journal."""
+        call = self.entry.call
+        if call.state is not before.call.state:
             self._entered = self._around.clock.monotonic()
-            log.info("call_state", call_id=call.id, state=taken.call.state, move=taken.move)
-        self.entry = replace(self.entry, call=taken.call)
-        self._write(journal, taken.move, happening)
-        return taken.effects
-
-    def _write(self, journal: list[JournalEntry], move: Move, happening: Happening) -> None:
-        request, call = self.entry.request, self.entry.call
-        data: dict[str, object] = {"state": call.state}
-        at = self._around.clock.now()
-        if isinstance(happening, Fact):
-            at = happening.at
-            data |= {"party": happening.party, "reason": happening.reason}
-        else:
-            data |= {"party": happening.order.by}
-        journal.append(JournalEntry(request.call_id, request.account_id, self._next(), at, move, data))
+            log.info("call_state", call_id=call.id, state=call.state, move=move)
+        if call.agent.id != before.call.agent.id:
+            self.entry = replace(self.entry, transferred_to=(*self.entry.transferred_to, call.agent.id))
+        at = happening.at if isinstance(happening, Fact) else self._around.clock.now()
+        data = journal_data(before.call, self.entry, move, happening)
+        turn.journal.append(self._journal_entry(at, move, data))
         if not call.live:
-            url = self._around.recording_url(request.plan.recording) if self._sealed and request.plan.recording else None
-            self.entry = replace(self.entry, recording_url=url)
-            ended = JournalEntry(request.call_id, request.account_id, self._next(), at, "ended", {})
-            journal.append(replace(ended, data={"result": result(self.entry)}))
+            self._end(at, turn)
 
-    def _next(self) -> int:
+    def _end(self, at: datetime, turn: _Turn) -> None:
+        name = self.entry.request.plan.recording
+        url = self._around.recording_url(name) if self._sealed and name else None
+        self.entry = replace(self.entry, recording_url=url)
+        turn.journal.append(self._journal_entry(at, "ended", {"state": State.ENDED, "result": result(self.entry)}))
+        if self._sealed:
+            data: dict[str, object] = {
+                "state": State.ENDED,
+                "recording_url": url,
+                "seconds": self._sealed.seconds,
+                "bytes": self._sealed.bytes,
+            }
+            turn.journal.append(self._journal_entry(at, "recording_ready", data))
+
+    def _journal_entry(self, at: datetime, kind: str, data: dict[str, object]) -> JournalEntry:
+        request = self.entry.request
         self.entry = replace(self.entry, seq=self.entry.seq + 1)
-        return self.entry.seq
+        uuid = request.uuid or request.call_id
+        return JournalEntry(request.call_id, request.account_id, self.entry.seq, at, kind, {"uuid": uuid, **data})
 
-    async def _store(self, journal: list[JournalEntry]) -> None:
+    # -- storing -----------------------------------------------------------------------------------------------------------
+
+    async def _store(self, turn: _Turn) -> None:
         """Write before act. While the database is away the call waits here; the engine carries it on meanwhile."""
         while True:
             try:
-                await self._around.database.write(lambda connection: self._save(connection, journal))
+                await self._around.database.write(lambda connection: self._save(connection, turn))
             except StorageUnavailable:
                 log.warning("call_store_waits", call_id=self.entry.call.id)
                 await self._around.clock.sleep(RETRY_S)
             else:
                 return
 
-    def _save(self, connection: Connection, journal: list[JournalEntry]) -> None:
-        store.save(connection, self._around.journal, self.entry, journal)
+    def _save(self, connection: Connection, turn: _Turn) -> None:
+        at = self._around.clock.now()
+        store.save(connection, self._around.journal, self.entry, turn.journal)
+        for ask in turn.keys:
+            store.remember(connection, self.entry.request.account_id, self.entry.call.id, ask, at)
         name = self.entry.request.plan.recording
         if name is None or self.entry.call.live:
             return
-        at = self._around.clock.now()
         if self._sealed:
             recordings.sealed(connection, name, self._sealed.seconds, self._sealed.bytes, at)
         elif self._recording_lost:
@@ -217,14 +303,43 @@ class Conductor:
         else:
             recordings.missing(connection, name, at)
 
-    async def _act(self, effect: Effect) -> None:
-        match effect:
-            case Effect.RING_CUSTOMER:
-                await self._ring_customer()
-            case Effect.HANG_UP:
-                await self._hang_up()
-            case Effect.SEAL:
-                raise AssertionError("sealed within the turn that asked for it")
+    # -- acting ------------------------------------------------------------------------------------------------------------
+
+    async def _act(self, before: Entry, turn: _Turn) -> None:
+        for effect in turn.effects:
+            match effect:
+                case Effect.RING_CUSTOMER:
+                    await self._ring_customer()
+                case Effect.HANG_UP:
+                    await self._hang_up()
+                case Effect.SEAL:
+                    raise AssertionError("sealed within the turn that asked for it")
+        await self._arrange(before, again=turn.rearrange)
+        for waiting in turn.accepted:
+            if isinstance(waiting.ask, Ask):
+                await self._carry_out(waiting.ask)
+
+    async def _arrange(self, before: Entry, *, again: bool) -> None:
+        """Have the engine make it so when who hears whom has changed. The first talk needs no word: the engine does that itself."""
+        wanted = arrangement(self.entry.call)
+        if wanted is None or not (again or arrangement(before.call) not in (None, wanted)):
+            return
+        try:
+            await self._around.engine.arrange(self.entry.call.id, wanted)
+        except EngineUnavailable:
+            log.warning("arrangement_waits", call_id=self.entry.call.id)
+
+    async def _carry_out(self, ask: Ask) -> None:
+        """What an order needs beyond the arrangement: somebody is rung, digits are sent."""
+        try:
+            if ask.leg is not None and (line := ask.line(self.entry)) is not None:
+                await self._around.engine.ring(replace(ask.leg, leg=line))
+            if ask.digits is not None and (line := ask.listener(self.entry)) is not None:
+                await self._around.engine.send_digits(self.entry.call.id, line, ask.digits)
+        except EngineUnavailable:
+            if ask.leg is not None:
+                seat = Party.AGENT if ask.order.move is Move.AGENT_BACK else Party.GUEST
+                self.post(replace(self._fact(What.LEG_ENDED, seat), cause="engine_unavailable"))
 
     async def _ring_agent(self) -> None:
         try:
@@ -269,10 +384,17 @@ class Conductor:
     def _refuse_the_rest(self) -> None:
         while not self._mailbox.empty():
             happening = self._mailbox.get_nowait()
-            if isinstance(happening, _Order):
-                happening.refuse(not_possible(self.entry.call.state))
+            if isinstance(happening, _Waiting):
+                happening.refuse(not_possible(self.entry))
 
 
-def not_possible(state: State) -> Refused:
-    """Return the refusal of an order that makes no sense in this state."""
-    return Refused(Code.NOT_POSSIBLE_NOW, f"The call is {state}.", state=state, allowed=allowed(state))
+def _refuse_all(mail: list[Happening]) -> None:
+    for happening in mail:
+        if isinstance(happening, _Waiting):
+            happening.refuse(Refused(Code.INTERNAL))
+
+
+def not_possible(entry: Entry) -> Refused:
+    """Return the refusal of an order that makes no sense in the call's state."""
+    call = entry.call
+    return Refused(Code.NOT_POSSIBLE_NOW, f"The call is {call.state}.", state=call.state, allowed=list(allowed(call)))

@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 
 from intellicall.accounts import store as accounts
 from intellicall.accounts.numbers import Number
-from intellicall.calls.call import Party, Reason
 from intellicall.calls.calls import Calls
 from intellicall.calls.request import CallType, Request, compose
 from intellicall.calls.result import Entry, softphone_view
+from intellicall.calls.table import Party, Reason
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_token
 from intellicall.softphone.launch import Launch
@@ -46,10 +46,10 @@ class Desk:
         try:
             entry, new = await self._calls.start(request, limit)
         except Refused as refused:
-            raise _with_call(refused) from None
+            raise _with_call(refused, launch.agent_id) from None
         if not new:
-            raise Refused(Code.LAUNCH_SPENT, call=softphone_view(entry))
-        return softphone_view(entry)
+            raise Refused(Code.LAUNCH_SPENT, call=softphone_view(entry, launch.agent_id))
+        return softphone_view(entry, launch.agent_id)
 
     async def hang_up(self, agent_id: str, call_id: str) -> None:
         """End the agent's own call. Refused: NOT_FOUND, NOT_POSSIBLE_NOW."""
@@ -59,7 +59,7 @@ class Desk:
     def current(self, agent_id: str) -> Mapping[str, Any] | None:
         """Return the view of the agent's live call."""
         entry = self._calls.live_of_agent(agent_id)
-        return softphone_view(entry) if entry else None
+        return softphone_view(entry, agent_id) if entry else None
 
     async def softphone_lost(self, agent_id: str, session_id: str) -> None:
         """The tab that carried the call is gone for good: nobody sits in dead air, so the call ends."""
@@ -75,9 +75,9 @@ class Desk:
         return entry
 
 
-def _with_call(refused: Refused) -> Refused:
+def _with_call(refused: Refused, agent_id: str) -> Refused:
     """Replace the living call, which is ours, by what the page may see of it."""
     entry = refused.more.pop("entry", None)
     if isinstance(entry, Entry):
-        refused.more["call"] = softphone_view(entry)
+        refused.more["call"] = softphone_view(entry, agent_id)
     return refused

@@ -6,7 +6,8 @@ One table, from which the result, the softphone's words and docs/endings.md are 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from intellicall.calls.call import Call, Party, Reason
+from intellicall.calls.call import Call
+from intellicall.calls.table import Party, Reason
 
 
 class Status(StrEnum):
@@ -32,6 +33,7 @@ class Ending:
 ENDINGS: dict[Reason, Ending] = {
     Reason.AGENT_HUNG_UP: Ending(Status.ANSWER, Party.AGENT, "The agent hung up.", ""),
     Reason.CUSTOMER_HUNG_UP: Ending(Status.ANSWER, Party.CUSTOMER, "The customer hung up.", ""),
+    Reason.GUEST_HUNG_UP: Ending(Status.ANSWER, Party.GUEST, "The person to whom the call was transferred hung up.", ""),
     Reason.ENDED_BY_ACCOUNT: Ending(Status.ANSWER, Party.ACCOUNT, "The account's backend ended the call.", ""),
     Reason.MAX_LENGTH: Ending(
         Status.ANSWER,
@@ -43,7 +45,13 @@ ENDINGS: dict[Reason, Ending] = {
         Status.CANCELED,
         Party.AGENT,
         "The agent's softphone was closed.",
-        "Keep the softphone's tab open while a call is on.",
+        "Keep the softphone's tab open while a call is on; after a reload the call waits 20 seconds.",
+    ),
+    Reason.TRANSFER_FAILED: Ending(
+        Status.ANSWER,
+        Party.GUEST,
+        "The call was being transferred, the agent had left, and the other party did not answer.",
+        "Call the customer back; stay on the line until the other party answers (consult first).",
     ),
     Reason.CUSTOMER_BUSY: Ending(Status.BUSY, Party.CUSTOMER, "The customer's line is busy.", "Try again later."),
     Reason.CUSTOMER_REJECTED: Ending(Status.BUSY, Party.CUSTOMER, "The customer declined the call.", "Try again later."),

@@ -1,9 +1,8 @@
 """From the engine's words to the call's: one fact for each event, with the reason that the leg's end gives."""
 
-from intellicall.calls.call import Fact, Party, Reason, What
-from intellicall.telephony.engine import Cause, LegAnswered, LegEnded, LegEvent, LegRinging, Role
-
-PARTIES = {Role.AGENT: Party.AGENT, Role.CUSTOMER: Party.CUSTOMER}
+from intellicall.calls.call import Fact, What
+from intellicall.calls.table import Party, Reason
+from intellicall.telephony.engine import Cause, LegAnswered, LegEnded, LegEvent, LegRinging
 
 AGENT_REASONS: dict[Cause, Reason | None] = {
     Cause.NORMAL: Reason.AGENT_HUNG_UP,
@@ -40,20 +39,19 @@ CUSTOMER_REASONS: dict[Cause, Reason | None] = {
 }
 
 
-def fact_of(event: LegEvent, tick: float) -> Fact:
-    """Return the event as a fact; `tick` is the monotonic moment at which it was received."""
-    party = PARTIES[event.leg]
+def fact_of(event: LegEvent, tick: float, seat: Party) -> Fact:
+    """Return the event as a fact about who sits there; `tick` is the monotonic moment at which it was received."""
     match event:
         case LegRinging():
-            return Fact(What.RINGING, event.at, tick, party)
+            return Fact(What.RINGING, event.at, tick, seat)
         case LegAnswered():
-            return Fact(What.ANSWERED, event.at, tick, party)
+            return Fact(What.ANSWERED, event.at, tick, seat)
         case LegEnded():
-            return Fact(What.LEG_ENDED, event.at, tick, party, _reason(event))
+            return Fact(What.LEG_ENDED, event.at, tick, seat, _reason(event, seat), cause=event.cause)
 
 
-def _reason(event: LegEnded) -> Reason | None:
+def _reason(event: LegEnded, seat: Party) -> Reason | None:
     """A normal end counts only when this leg's own party brought it about; the other leg's end follows from it."""
-    if event.cause is Cause.NORMAL and not event.by_far_end:
+    if seat is Party.GUEST or (event.cause is Cause.NORMAL and not event.by_far_end):
         return None
-    return (AGENT_REASONS if event.leg == Role.AGENT else CUSTOMER_REASONS)[event.cause]
+    return (AGENT_REASONS if seat is Party.AGENT else CUSTOMER_REASONS)[event.cause]

@@ -14,11 +14,11 @@ from intellicall.accounts import store as accounts
 from intellicall.accounts.account import Account, Address, Agent, Network
 from intellicall.accounts.numbers import Number, parse
 from intellicall.calls import store
-from intellicall.calls.call import Party, State
 from intellicall.calls.calls import Calls
 from intellicall.calls.endings import Status
 from intellicall.calls.request import CallType, Request, compose
 from intellicall.calls.result import api_view
+from intellicall.calls.table import Party, State
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_token
 from intellicall.softphone.sessions import SoftphoneSessions

@@ -1,7 +1,12 @@
 """The journal: what happened to each call, numbered, never changed. It is also the outbox.
 
-Whoever wants to act on what happened (deliver a result, feed a stream) registers a projector. It is run inside the very
+Whoever wants to act on what happened (deliver a result, push an event) registers a projector. It is run inside the very
 transaction that stores the entries, so nothing can happen to a call without it; the calls room does not know who it is.
+
+Beside its number within the call every entry has a **position**: it grows over all calls, and whoever has read up to one will never
+find a new entry below it. The database gives positions out when entries are inserted, and they become visible in the same order
+because one thread of one platform process writes them (`storage.Database`), one transaction after the other. Two platform
+processes on one database would break this. Positions that were given out in a transaction that failed are never used again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +14,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Integer, String, Table, insert, select
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 
 from intellicall.storage.schema import UtcTime, metadata
 from intellicall.storage.statement import Statement
@@ -17,18 +37,24 @@ from intellicall.storage.statement import Statement
 journal = Table(
     "journal",
     metadata,
-    Column("call_id", String(36), primary_key=True),
-    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),  # SQLite counts in INTEGER columns only
+    Column("call_id", String(36), nullable=False),
+    Column("seq", Integer, nullable=False),
     Column("account_id", String(36), nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("kind", String(40), nullable=False),
     Column("data", JSON, nullable=False),
+    UniqueConstraint("call_id", "seq"),
+    sqlite_autoincrement=True,  # or the last position would be given out again after its entry was erased
 )
+Index("ix_journal_account", journal.c.account_id, journal.c.position)
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One thing that happened: `seq` counts from 1 within the call, `kind` is a `calls.call.Move`, `initiated` or `ended`."""
+    """One thing that happened: `seq` counts from 1 within the call; `kind` is a `calls.table.Move`, or `initiated`, `ended`,
+    `recording_ready` or `updated`. `position` is None until the entry is stored.
+    """
 
     call_id: str
     account_id: str
@@ -36,6 +62,7 @@ class JournalEntry:
     at: datetime
     kind: str
     data: Mapping[str, Any]
+    position: int | None = None
 
 
 Projector = Callable[[Connection, Sequence[JournalEntry]], None]
@@ -58,10 +85,48 @@ class Journal:
             project(connection, entries)
 
 
-_INSERT = Statement(insert(journal), journal.c.keys())
+# Inline: PostgreSQL would hand back each position otherwise, which hardly anybody asks for.
+_INSERT = Statement(insert(journal).inline(), [name for name in journal.c.keys() if name != "position"])  # noqa: SIM118 - a collection of columns, not a dictionary
+_OF_CALL = (
+    select(journal).where(journal.c.call_id == bindparam("call"), journal.c.seq >= bindparam("first")).order_by(journal.c.seq)
+)
+_LAST = select(func.max(journal.c.position))
+_OF_ACCOUNT = (
+    select(journal)
+    .where(journal.c.account_id == bindparam("account"), journal.c.position > bindparam("after"))
+    .order_by(journal.c.position)
+    .limit(bindparam("most"))
+)
+# In the order of `seq`, which is that of `position` within a call, so that SQLite takes the index of the call.
+_OF_ACCOUNTS_CALL = (
+    select(journal)
+    .where(
+        journal.c.call_id == bindparam("call"),
+        journal.c.account_id == bindparam("account"),
+        journal.c.position > bindparam("after"),
+    )
+    .order_by(journal.c.seq)
+    .limit(bindparam("most"))
+)
 
 
-def read(connection: Connection, call_id: str) -> list[JournalEntry]:
-    """Return what happened to the call, in order."""
-    rows = connection.execute(select(journal).where(journal.c.call_id == call_id).order_by(journal.c.seq))
-    return [JournalEntry(r.call_id, r.account_id, r.seq, r.at, r.kind, r.data) for r in rows]
+def read(connection: Connection, call_id: str, first: int = 1) -> list[JournalEntry]:
+    """Return what happened to the call, in order, from the entry with number `first` on."""
+    return [_entry(row) for row in connection.execute(_OF_CALL, {"call": call_id, "first": first})]
+
+
+def read_after(connection: Connection, account_id: str, position: int, most: int, call_id: str | None = None) -> list[JournalEntry]:
+    """Return up to `most` entries of the account's calls, or of one of them, after this position, in order."""
+    values = {"account": account_id, "after": position, "most": most}
+    if call_id is None:
+        return [_entry(row) for row in connection.execute(_OF_ACCOUNT, values)]
+    return [_entry(row) for row in connection.execute(_OF_ACCOUNTS_CALL, {**values, "call": call_id})]
+
+
+def last_position(connection: Connection) -> int:
+    """Return the position of the newest entry of all accounts; 0 when there is none."""
+    return connection.execute(_LAST).scalar_one() or 0
+
+
+def _entry(row: Row[Any]) -> JournalEntry:
+    return JournalEntry(row.call_id, row.account_id, row.seq, row.at, row.kind, row.data, row.position)

@@ -3,10 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from intellicall.calls.call import TABLE, Move, Party, Reason, State
 from intellicall.calls.endings import ENDINGS, Status
-
-_ORDERS = {Move.HANG_UP}
+from intellicall.calls.table import ORDERS, TABLE, Move, Party, Reason, State
 
 
 def states_page() -> str:
@@ -14,7 +12,7 @@ def states_page() -> str:
     lines = [
         "# The states of a call",
         "",
-        "<!-- Generated from `calls/call.py` by `intellicall reference`. Do not edit. -->",
+        "<!-- Generated from `calls/table.py` by `intellicall reference`. Do not edit. -->",
         "",
         "What happens to a call is a *fact* (never refused; without a move it is stale and changes nothing) or an *order*",
         "(in italics below; without a move it is refused with 409 `not_possible_now`).",
@@ -28,9 +26,9 @@ def states_page() -> str:
         for move, target in moves.items():
             by_target[target].append(move)
         lines += [f"    {state} --> {target}: {', '.join(names)}" for target, names in by_target.items()]
-    lines += ["    ended --> [*]", "```", "", "| state | " + " | ".join(map(_named, Move)) + " |", "|---" * (len(Move) + 1) + "|"]
-    for state in State:
-        lines.append(f"| `{state}` | " + " | ".join(TABLE[state].get(move, "") for move in Move) + " |")
+    lines += ["    ended --> [*]", "```", "", "| move | " + " | ".join(State) + " |", "|---" * (len(State) + 1) + "|"]
+    for move in Move:
+        lines.append(f"| {_named(move)} | " + " | ".join(TABLE[state].get(move, "") for state in State) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -56,9 +54,10 @@ def front_end_types() -> str:
     """Return web/shared/generated.ts."""
     return "\n".join(
         [
-            "/* Generated from `calls/call.py` and `calls/endings.py` by `intellicall reference`. Do not edit. */",
+            "/* Generated from `calls/table.py` and `calls/endings.py` by `intellicall reference`. Do not edit. */",
             "",
             *_union("CALL_STATES", "CallState", State),
+            *_union("CALL_ORDERS", "CallOrder", dict.fromkeys(ORDERS.values())),
             *_union("CALL_STATUSES", "CallStatus", Status),
             *_union("END_REASONS", "EndReason", Reason),
             *_union("PARTIES", "Party", Party),
@@ -74,4 +73,5 @@ def _union(constant: str, name: str, members: Iterable[str]) -> list[str]:
 
 
 def _named(move: Move) -> str:
-    return f"*{move}*" if move in _ORDERS else str(move)
+    own = (Move.AGENT_LOST, Move.AGENT_BACK)
+    return f"*{move}*" if move in ORDERS or move in own else str(move)

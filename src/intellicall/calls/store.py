@@ -1,5 +1,7 @@
 """All SQL of the calls room but the journal's. Functions of a connection, run by `storage.Database`."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -13,18 +15,25 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    Text,
     bindparam,
+    delete,
     func,
     insert,
+    or_,
     select,
     text,
     update,
 )
 
-from intellicall.calls.call import Call, Leg, Reason, State
+from intellicall.calls.call import Call, Leg, Participant
+from intellicall.calls.endings import status_of
 from intellicall.calls.journal import Journal, JournalEntry
+from intellicall.calls.orders import Ask, Note
+from intellicall.calls.people import person_from_json, person_to_json
 from intellicall.calls.request import CallType, Request, plan_from_json, plan_to_json
 from intellicall.calls.result import Entry
+from intellicall.calls.table import Party, Reason, State
 from intellicall.errors import Code, Refused
 from intellicall.storage.schema import UtcTime, metadata
 from intellicall.storage.statement import Statement
@@ -41,18 +50,24 @@ calls = Table(
     Column("crm_username", String(128)),
     Column("agent_number", String(32)),
     Column("customer_number", String(32), nullable=False),
+    Column("customer_e164", String(32), nullable=False),
     Column("from_number", String(32), nullable=False),
     Column("disposition", String(128), nullable=False),
     Column("plan", JSON, nullable=False),
     Column("state", String(24), nullable=False),
-    Column("agent_leg", String(16), nullable=False),
-    Column("customer_leg", String(16), nullable=False),
+    Column("seats", JSON, nullable=False),  # who sits where, as `_seats` writes it
+    Column("people", JSON, nullable=False),  # who was called in later: calls/people.py
+    Column("transferred_to", JSON, nullable=False),  # ids of participants
+    Column("agent_seat", String(36)),  # the agents whose softphones are in the call now
+    Column("guest_seat", String(36)),
     Column("live", Boolean, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("answered_at", UtcTime),
     Column("ended_at", UtcTime),
     Column("talk_s", Float, nullable=False),
     Column("reason", String(40)),
+    Column("status", String(12)),  # the guide's; null before the end
+    Column("notes", Text),
     Column("seq", Integer, nullable=False),
     Column("recording_url", String(512)),
 )
@@ -61,10 +76,28 @@ Index("ix_calls_account_created", calls.c.account_id, calls.c.created_at)
 # SQLite takes a partial index only when the query has the very same term, and SQLAlchemy writes `live = 1` there.
 Index("ix_calls_live", calls.c.account_id, sqlite_where=text("live = 1"), postgresql_where=calls.c.live)
 
+# Orders that were carried out, by the asker's Idempotency-Key.
+call_orders = Table(
+    "call_orders",
+    metadata,
+    Column("account_id", String(36), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("call_id", String(36), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("at", UtcTime, nullable=False, index=True),
+)
+KEYS_LIVE = timedelta(days=1)
+
 _CHANGING = (
     "state",
-    "agent_leg",
-    "customer_leg",
+    "seats",
+    "people",
+    "transferred_to",
+    "agent_seat",
+    "guest_seat",
+    "disposition",
+    "notes",
+    "status",
     "live",
     "answered_at",
     "ended_at",
@@ -79,7 +112,9 @@ _BY_ID = select(calls).where(calls.c.id == bindparam("call"))
 _BY_UUID = select(calls).where(calls.c.account_id == bindparam("account"), calls.c.uuid == bindparam("uuid"))
 _LIVE_COUNT = select(func.count()).select_from(calls).where(calls.c.account_id == bindparam("account"), calls.c.live)
 _LIVE_OF_AGENT = select(calls).where(
-    calls.c.account_id == bindparam("account"), calls.c.live, calls.c.agent_id == bindparam("agent")
+    calls.c.account_id == bindparam("account"),
+    calls.c.live,
+    or_(calls.c.agent_seat == bindparam("agent"), calls.c.guest_seat == bindparam("agent")),
 )
 _LIVE = select(calls).where(calls.c.live).order_by(calls.c.created_at)
 
@@ -110,7 +145,7 @@ def admit(connection: Connection, journal: Journal, request: Request, limit: int
 def _check_agent_free(connection: Connection, request: Request, agent_id: str) -> None:
     for row in connection.execute(_LIVE_OF_AGENT, {"account": request.account_id, "agent": agent_id}):
         living = _entry(row)
-        if living.call.state is State.ENDING or living.request.softphone is None:
+        if living.call.state is State.ENDING:
             continue
         same = living.request.plan.customer_number == request.plan.customer_number
         raise Refused(Code.ALREADY_CALLING if same else Code.AGENT_BUSY, entry=living)
@@ -120,6 +155,23 @@ def save(connection: Connection, journal: Journal, entry: Entry, entries: list[J
     """Store what has changed and what happened, together."""
     _UPDATE.run(connection, {"call": entry.call.id, **_changing(entry)})
     journal.append(connection, entries)
+
+
+def annotate(connection: Connection, journal: Journal, account_id: str, call_id: str, note: Note, at: datetime) -> Entry:
+    """Store disposition and notes of a call that has ended, and that they were changed. Refused with NOT_FOUND."""
+    entry = find(connection, call_id, account_id)
+    if entry is None:
+        raise Refused(Code.NOT_FOUND, "There is no such call.")
+    after = replace(note.applied(entry), seq=entry.seq + 1)
+    request = entry.request
+    data = {
+        "uuid": request.uuid or request.call_id,
+        "state": after.call.state,
+        "disposition": after.disposition,
+        "notes": after.notes,
+    }
+    save(connection, journal, after, [JournalEntry(call_id, account_id, after.seq, at, "updated", data)])
+    return after
 
 
 def find(connection: Connection, call_id: str, account_id: str) -> Entry | None:
@@ -151,8 +203,14 @@ def _changing(entry: Entry) -> dict[str, Any]:
     call = entry.call
     return {
         "state": call.state,
-        "agent_leg": call.agent,
-        "customer_leg": call.customer,
+        "seats": _seats(call),
+        "people": [person_to_json(person) for person in entry.people],
+        "transferred_to": list(entry.transferred_to),
+        "agent_seat": _agent_at(entry, Party.AGENT),
+        "guest_seat": _agent_at(entry, Party.GUEST),
+        "disposition": entry.disposition or entry.request.disposition,
+        "notes": entry.notes,
+        "status": None if call.live else status_of(call),
         "live": call.live,
         "answered_at": call.answered_at,
         "ended_at": call.ended_at,
@@ -176,7 +234,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "agent_number": request.agent_number,
         "customer_number": request.customer_number,
         "from_number": request.from_number,
-        "disposition": request.disposition,
+        "customer_e164": request.plan.customer_number,
         "plan": plan_to_json(request.plan),
         "created_at": request.created_at,
         **_changing(entry),
@@ -205,11 +263,59 @@ def _entry(row: Row[Any]) -> Entry:
         recorded=plan.recording is not None,
         max_length_s=plan.max_length_s,
         state=State(row.state),
-        agent=Leg(row.agent_leg),
-        customer=Leg(row.customer_leg),
+        **_seated(row.seats),
         answered_at=row.answered_at,
         ended_at=row.ended_at,
         talk_s=row.talk_s,
         reason=Reason(row.reason) if row.reason else None,
     )
-    return Entry(request, call, row.seq, row.recording_url)
+    return Entry(
+        request,
+        call,
+        row.seq,
+        row.recording_url,
+        row.disposition,
+        row.notes,
+        tuple(person_from_json(person) for person in row.people),
+        tuple(row.transferred_to),
+    )
+
+
+def _seats(call: Call) -> dict[str, Any]:
+    seats = {seat.value: [one.id, one.leg.value, one.line, one.muted] for seat, one in call.seats.items()}
+    return {**seats, "dialed": call.dialed, "paused": call.paused}
+
+
+def _seated(stored: dict[str, Any]) -> dict[str, Any]:
+    """The members of Call that `_seats` stored."""
+    taken = {
+        seat.value: Participant(stored[seat][0], Leg(stored[seat][1]), stored[seat][2], stored[seat][3])
+        for seat in (Party.AGENT, Party.CUSTOMER, Party.GUEST)
+        if seat in stored
+    }
+    return {**taken, "dialed": stored["dialed"], "paused": stored["paused"]}
+
+
+def _agent_at(entry: Entry, seat: Party) -> str | None:
+    """The agent whose softphone is in this seat."""
+    participant = entry.call.seats.get(seat)
+    if participant is None or not participant.here or not entry.call.live:
+        return None
+    person = entry.person(participant.id)
+    return person.agent_id if person.softphone else None
+
+
+def remember(connection: Connection, account_id: str, call_id: str, ask: Ask, at: datetime) -> None:
+    """Store that the ask with this key was carried out. Part of the transaction that stores what came of it."""
+    row = {"account_id": account_id, "key": ask.key, "call_id": call_id, "fingerprint": ask.fingerprint, "at": at}
+    connection.execute(delete(call_orders).where(call_orders.c.at < at - KEYS_LIVE))
+    connection.execute(insert(call_orders), row)
+
+
+def carried_out(connection: Connection, account_id: str, call_id: str, ask: Ask, at: datetime) -> bool:
+    """Return whether this very ask was carried out before. Refused with IDEMPOTENCY_CONFLICT when its key was used for another."""
+    of_key = (call_orders.c.account_id == account_id, call_orders.c.key == ask.key, call_orders.c.at >= at - KEYS_LIVE)
+    row = connection.execute(select(call_orders).where(*of_key)).one_or_none()
+    if row is not None and (row.call_id, row.fingerprint) != (call_id, ask.fingerprint):
+        raise Refused(Code.IDEMPOTENCY_CONFLICT, field="Idempotency-Key")
+    return row is not None

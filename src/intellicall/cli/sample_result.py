@@ -11,9 +11,10 @@ from intellicall.accounts.numbers import parse
 from intellicall.callbacks.delivery import Answer, Delivery
 from intellicall.callbacks.delivery import State as DeliveryState
 from intellicall.callbacks.transport import HttpTransport
-from intellicall.calls.call import Call, Reason, State
+from intellicall.calls.call import Call
 from intellicall.calls.request import CallType, compose
 from intellicall.calls.result import Entry, result
+from intellicall.calls.table import Reason, State
 from intellicall.ids import new_id
 from intellicall.telephony.testnet.numbers import NUMBERS
 

@@ -46,18 +46,24 @@ def upgrade() -> None:
         sa.Column("crm_username", sa.String(length=128), nullable=True),
         sa.Column("agent_number", sa.String(length=32), nullable=True),
         sa.Column("customer_number", sa.String(length=32), nullable=False),
+        sa.Column("customer_e164", sa.String(length=32), nullable=False),
         sa.Column("from_number", sa.String(length=32), nullable=False),
         sa.Column("disposition", sa.String(length=128), nullable=False),
         sa.Column("plan", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(length=24), nullable=False),
-        sa.Column("agent_leg", sa.String(length=16), nullable=False),
-        sa.Column("customer_leg", sa.String(length=16), nullable=False),
+        sa.Column("seats", sa.JSON(), nullable=False),
+        sa.Column("people", sa.JSON(), nullable=False),
+        sa.Column("transferred_to", sa.JSON(), nullable=False),
+        sa.Column("agent_seat", sa.String(length=36), nullable=True),
+        sa.Column("guest_seat", sa.String(length=36), nullable=True),
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("talk_s", sa.Float(), nullable=False),
         sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("status", sa.String(length=12), nullable=True),
+        sa.Column("notes", sa.Text(), nullable=True),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("recording_url", sa.String(length=512), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calls")),
@@ -67,6 +73,16 @@ def upgrade() -> None:
         "ix_calls_live", "calls", ["account_id"], unique=False, sqlite_where=sa.text("live = 1"), postgresql_where=sa.text("live")
     )
     op.create_index("ix_calls_uuid", "calls", ["account_id", "uuid"], unique=True)
+    op.create_table(
+        "call_orders",
+        sa.Column("account_id", sa.String(length=36), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("call_id", sa.String(length=36), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "key", name=op.f("pk_call_orders")),
+    )
+    op.create_index("ix_call_orders_at", "call_orders", ["at"], unique=False)
 
     op.create_table(
         "deliveries",
@@ -118,14 +134,18 @@ def upgrade() -> None:
     )
     op.create_table(
         "journal",
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("call_id", sa.String(length=36), nullable=False),
-        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("account_id", sa.String(length=36), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("data", sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint("call_id", "seq", name=op.f("pk_journal")),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_journal")),
+        sa.UniqueConstraint("call_id", "seq", name=op.f("uq_journal_call_id")),
+        sqlite_autoincrement=True,
     )
+    op.create_index("ix_journal_account", "journal", ["account_id", "position"], unique=False)
     op.create_table(
         "recordings",
         sa.Column("name", sa.String(length=72), nullable=False),
