@@ -8,6 +8,7 @@ from typing import TypeVar
 from intellicall.ids import new_call_id
 from intellicall.telephony.engine import (
     CallPlan,
+    DigitPressed,
     Engine,
     EngineEvent,
     LegAnswered,
@@ -56,6 +57,11 @@ class Heard:
         assert event is not None
         return event
 
+    async def until(self, holds: Callable[[], bool], deadline_s: float = 15.0) -> None:
+        """Return once `holds()`; looked at after each event. Raises TimeoutError."""
+        async with asyncio.timeout(deadline_s), self._more:
+            await self._more.wait_for(holds)
+
     def forget(self) -> None:
         """Begin anew."""
         self.events.clear()
@@ -97,18 +103,36 @@ class TestCall:
         await self.answered(Role.CUSTOMER)
         return self
 
-    async def answered(self, role: Role) -> LegAnswered:
-        return await self.heard.wait(LegAnswered, lambda e: e.call_id == self.id and e.leg == role)
+    async def answered(self, leg: str) -> LegAnswered:
+        return await self.heard.wait(LegAnswered, lambda e: e.call_id == self.id and e.leg == leg)
 
-    async def ringing(self, role: Role) -> LegRinging:
-        return await self.heard.wait(LegRinging, lambda e: e.call_id == self.id and e.leg == role)
+    async def ringing(self, leg: str) -> LegRinging:
+        return await self.heard.wait(LegRinging, lambda e: e.call_id == self.id and e.leg == leg)
 
-    async def ended(self, role: Role, deadline_s: float = 15.0) -> LegEnded:
-        return await self.heard.wait(LegEnded, lambda e: e.call_id == self.id and e.leg == role, deadline_s)
+    async def ended(self, leg: str, deadline_s: float = 15.0) -> LegEnded:
+        return await self.heard.wait(LegEnded, lambda e: e.call_id == self.id and e.leg == leg, deadline_s)
 
     async def over(self) -> tuple[LegEnded, LegEnded]:
         """Wait for both legs' ends; return the agent's and the customer's."""
         return await self.ended(Role.AGENT), await self.ended(Role.CUSTOMER)
+
+    def ends(self, leg: str) -> list[LegEnded]:
+        """Return every end that was told of this leg."""
+        return [event for event in self.said() if isinstance(event, LegEnded) and event.leg == leg]
+
+    def pressed(self, leg: str) -> str:
+        """Return the keys that the party on this leg is told to have pressed, in order."""
+        events = [event for event in self.heard.events if isinstance(event, DigitPressed)]
+        return "".join(event.digit for event in events if event.call_id == self.id and event.leg == leg)
+
+    async def told_keys(self, leg: str, keys: str) -> None:
+        """Wait until as many keys of this leg were told, past or to come, and check that it is these. Raises TimeoutError."""
+        await self.heard.until(lambda: len(self.pressed(leg)) >= len(keys))
+        assert self.pressed(leg) == keys
+
+    async def seen(self) -> dict[str, bool]:
+        """Return the legs of this call that live now, each with whether it has answered."""
+        return {leg.leg: leg.answered for leg in await self.engine.snapshot() if leg.call_id == self.id}
 
     def said(self) -> list[LegEvent]:
         return self.heard.of_call(self.id)

@@ -7,9 +7,10 @@ its session, or else `softphone`. Trunks are taken as they come: their failover 
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from intellicall.clock import Clock
 from intellicall.telephony.engine import (
@@ -140,6 +141,13 @@ class ScriptedEngine:
 
     # -- what a test or a developer does with it ----------------------------------------------------------------------
 
+    def far_end_answers(self, call_id: str, leg: str) -> None:
+        """The party on this leg picks up a ringing phone, and stays. Nothing happens unless it is rung."""
+        if (living := self._living(call_id, leg)) and not living.answered:
+            if living.task:
+                living.task.cancel()
+            self._go_on(living, self._talk(call_id, leg, None))
+
     def far_end_hangs_up(self, call_id: str, leg: str) -> None:
         """The party on this leg hangs up (or, not having answered, refuses)."""
         if living := self._living(call_id, leg):
@@ -163,6 +171,11 @@ class ScriptedEngine:
         """
         call = self._calls.get(call_id)
         return call.hears(leg) if call else set()
+
+    def legs(self, call_id: str) -> dict[str, bool]:
+        """Return the legs that live now, each with whether it has answered: what a snapshot shows, in a gap too."""
+        call = self._calls.get(call_id)
+        return {leg.leg: leg.answered for leg in call.legs.values()} if call else {}
 
     def recorded(self, call_id: str) -> bool:
         """Tell whether talk goes into a recording now: the customer has answered, the call is recorded, and not paused."""
@@ -222,7 +235,10 @@ class ScriptedEngine:
 
     def _play(self, call_id: str, leg: str, behaviour: Behaviour, limit_s: float) -> None:
         played = self._calls[call_id].legs[leg] = PlayedLeg(leg)
-        played.task = asyncio.get_running_loop().create_task(self._live(call_id, leg, behaviour, limit_s), name=f"leg-{leg}")
+        self._go_on(played, self._live(call_id, leg, behaviour, limit_s))
+
+    def _go_on(self, played: PlayedLeg, play: Coroutine[Any, Any, None]) -> None:
+        played.task = asyncio.get_running_loop().create_task(play, name=f"leg-{played.leg}")
 
     async def _live(self, call_id: str, leg: str, behaviour: Behaviour, limit_s: float) -> None:
         if behaviour.rings:
@@ -231,14 +247,17 @@ class ScriptedEngine:
             await self._refuse(call_id, leg, behaviour, limit_s)
             return
         await self._clock.sleep(behaviour.answers_s)
+        await self._talk(call_id, leg, behaviour.hangs_up_s)
+
+    async def _talk(self, call_id: str, leg: str, hangs_up_s: float | None) -> None:
         call = self._calls[call_id]
         call.legs[leg].answered = True
         if leg == Role.CUSTOMER:
             call.customer_up_at = self._clock.monotonic()
             call.limit = asyncio.get_running_loop().create_task(self._keep_limit(call), name="maximum-length")
         self._say(LegAnswered(call_id, leg, self._now()))
-        if behaviour.hangs_up_s is not None:
-            await self._clock.sleep(behaviour.hangs_up_s)
+        if hangs_up_s is not None:
+            await self._clock.sleep(hangs_up_s)
             self._end(call_id, leg, Cause.NORMAL, by_far_end=True)
 
     async def _refuse(self, call_id: str, leg: str, behaviour: Behaviour, limit_s: float) -> None:
