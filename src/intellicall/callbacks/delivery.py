@@ -1,4 +1,7 @@
-"""A delivery: one call's frozen result on its way to the account's callback URL. Pure; see integration guide, section 5."""
+"""A delivery: a call's frozen result, or one event of it, on its way to the account's callback URL. Pure.
+
+Results: integration guide, section 5. Events: docs/live-calls.md.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,9 +12,10 @@ ANSWER_KEPT = 2048
 
 
 class State(StrEnum):
-    """Where a delivery stands. `due` is the only state that changes by itself."""
+    """Where a delivery stands. `due` and `waiting` are the only states that change by themselves."""
 
     DUE = "due"
+    WAITING = "waiting"  # an event behind an earlier one of its call, which is still under way
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"  # every attempt failed; kept, visible, can be sent again by hand
     NO_ENDPOINT = "no_endpoint"  # the account had no callback URL when the call ended; kept and visible
@@ -19,11 +23,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One result and its destination, both frozen when the call ended.
+    """One result or event and its destination, both frozen when it happened.
 
     `body` is what is posted, byte for byte, on every attempt. `url` and the header go together and never change between
     attempts, so a new secret is never sent to an old host. `attempts` counts all attempts ever made, `round_start` those that
-    were made before the delivery was last sent again by hand. `due_at` is None unless the state is `due`.
+    were made before the delivery was last sent again by hand. `due_at` is None unless the state is `due`. `event` is the event's
+    type, None for a result; `position` the event's in the journal.
     """
 
     id: str
@@ -39,6 +44,8 @@ class Delivery:
     due_at: datetime | None
     created_at: datetime
     finished_at: datetime | None
+    event: str | None = None
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

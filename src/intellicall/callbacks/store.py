@@ -1,4 +1,8 @@
-"""All SQL of the callbacks room: deliveries and their attempts."""
+"""All SQL of the callbacks room: deliveries and their attempts.
+
+A call has one result, and as many events as its account wants pushed. The events of a call are a queue: the first that is not
+finished is due, those behind it wait; who finishes one makes the next one due in the same transaction.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -7,16 +11,20 @@ from typing import Any
 
 import orjson
 from sqlalchemy import (
+    BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
     LargeBinary,
     Row,
+    Select,
     String,
     Table,
     Text,
     bindparam,
+    cast,
     insert,
     literal_column,
     select,
@@ -25,7 +33,9 @@ from sqlalchemy import (
 
 from intellicall.accounts.account import Endpoint
 from intellicall.accounts.store import callback_endpoint
+from intellicall.accounts.tables import accounts
 from intellicall.callbacks.delivery import Attempt, Delivery, State
+from intellicall.calls.events import Event
 from intellicall.calls.journal import JournalEntry
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_id
@@ -36,7 +46,7 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", String(24), primary_key=True),
-    Column("call_id", String(36), nullable=False, unique=True),
+    Column("call_id", String(36), nullable=False),
     Column("account_id", String(36), nullable=False),
     Column("state", String(12), nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -48,18 +58,31 @@ deliveries = Table(
     Column("due_at", UtcTime),
     Column("created_at", UtcTime, nullable=False),
     Column("finished_at", UtcTime),
+    Column("event", String(24)),  # its type; null: a result
+    Column("position", BigInteger),  # an event's in the journal
 )
 Index("ix_deliveries_account_created", deliveries.c.account_id, deliveries.c.created_at)
 Index("ix_deliveries_created", deliveries.c.created_at)
-for _state in (State.DUE, State.UNDELIVERED):
-    # Few rows are ever in these states, however long the history is.
-    Index(
-        f"ix_deliveries_{_state}",
-        deliveries.c.account_id,
-        deliveries.c.due_at if _state is State.DUE else deliveries.c.created_at,
-        sqlite_where=deliveries.c.state == _state.value,
-        postgresql_where=deliveries.c.state == _state.value,
-    )
+
+
+def _partial_index(name: str, where: ColumnElement[bool], *columns: Column[Any], unique: bool = False) -> None:
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+_IS_RESULT = deliveries.c.event.is_(None)
+_IS_EVENT = deliveries.c.event.is_not(None)
+_IS_DUE = deliveries.c.state == literal_column(f"'{State.DUE}'")  # the planners take a partial index only for a literal
+_partial_index("uq_deliveries_result", _IS_RESULT, deliveries.c.call_id, unique=True)
+_partial_index("ix_deliveries_queue", _IS_EVENT, deliveries.c.call_id, deliveries.c.position)
+# Few rows are ever in these states, however long the history is. Events that nobody takes must not stand in the way of results.
+_partial_index("ix_deliveries_due", _IS_DUE & _IS_RESULT, deliveries.c.account_id, deliveries.c.due_at)
+_partial_index("ix_deliveries_due_events", _IS_DUE & _IS_EVENT, deliveries.c.account_id, deliveries.c.due_at)
+_partial_index(
+    "ix_deliveries_undelivered",
+    deliveries.c.state == literal_column(f"'{State.UNDELIVERED}'"),
+    deliveries.c.account_id,
+    deliveries.c.created_at,
+)
 
 delivery_attempts = Table(
     "delivery_attempts",
@@ -77,19 +100,44 @@ _CLOCK_SET_BACK = timedelta(seconds=60)
 """A due time further away than any wait was written by a clock that has been set back since: it is due."""
 
 
-# Statements of every call's way are built once. The state is a literal: the planners take a partial index only then.
-_IS_DUE = deliveries.c.state == literal_column(f"'{State.DUE}'")
-_WAITING = (
-    select(deliveries)
-    .where(_IS_DUE, deliveries.c.account_id == bindparam("account_id"))
-    .order_by(deliveries.c.due_at)
-    .limit(bindparam("limit"))
+# Statements of every call's way are built once.
+def _due(kind: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(deliveries)
+        .where(_IS_DUE, kind, deliveries.c.account_id == bindparam("account_id"))
+        .order_by(deliveries.c.due_at)
+        .limit(bindparam("limit"))
+    )
+
+
+def _beside(query: Select[Any]) -> Select[Any]:
+    return query.where(deliveries.c.id.not_in(bindparam("skip", expanding=True)))
+
+
+_LOOK = {False: _due(_IS_RESULT), True: _due(_IS_EVENT)}
+_LOOK_BESIDE = {events: _beside(query) for events, query in _LOOK.items()}
+_ACCOUNTS_WITH_DUE = {
+    events: select(deliveries.c.account_id).where(_IS_DUE, kind).distinct()
+    for events, kind in ((False, _IS_RESULT), (True, _IS_EVENT))
+}
+_UNFINISHED = (
+    select(deliveries.c.id)
+    .where(_IS_EVENT, deliveries.c.call_id == bindparam("call_id"), deliveries.c.state.in_((State.DUE, State.WAITING)))
+    .limit(1)
 )
-_WAITING_BESIDE = _WAITING.where(deliveries.c.id.not_in(bindparam("skip", expanding=True)))
-_ACCOUNTS_WITH_DUE = select(deliveries.c.account_id).where(_IS_DUE).distinct()
+_FIRST_OF_QUEUE = (
+    select(deliveries.c.id, deliveries.c.state)
+    .where(_IS_EVENT, deliveries.c.call_id == bindparam("call_id"), deliveries.c.state.in_((State.DUE, State.WAITING)))
+    .order_by(deliveries.c.state, deliveries.c.position)  # one that is due, sent again by hand, comes before all that wait
+    .limit(1)
+)
+_SUBSCRIBERS = select(accounts.c.id, accounts.c.events).where(
+    cast(accounts.c.events, Text) != "[]", accounts.c.callback_url.is_not(None)
+)
 _INSERT = Statement(insert(deliveries), deliveries.c.keys())
 _INSERT_ATTEMPT = Statement(insert(delivery_attempts), delivery_attempts.c.keys())
 _OF_DELIVERY = update(deliveries).where(deliveries.c.id == bindparam("delivery_id"))
+_CALL_UP = Statement(_OF_DELIVERY, ("state", "due_at"))
 _PUT_OFF = Statement(_OF_DELIVERY, ("attempts", "due_at"))
 _FINISH = Statement(_OF_DELIVERY, ("attempts", "state", "finished_at", "due_at", "header_name", "header_value"))
 
@@ -128,6 +176,46 @@ def _new_row(connection: Connection, entry: JournalEntry) -> dict[str, Any]:
         "due_at": entry.at if endpoint else None,
         "created_at": entry.at,
         "finished_at": None if endpoint else entry.at,
+        "event": None,
+        "position": None,
+    }
+
+
+def subscribers(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """Return the accounts that have a callback URL and want events pushed, with the types that they want (or `all`)."""
+    return {row.id: tuple(row.events) for row in connection.execute(_SUBSCRIBERS)}
+
+
+def queue_events(connection: Connection, account_id: str, events: Sequence[Event]) -> None:
+    """Insert a delivery for each of these events of one call: the first is due unless an earlier one is not finished.
+
+    Without a callback URL none is kept: `GET /events` has them all the same.
+    """
+    endpoint = _endpoint(connection, account_id)
+    if endpoint is None or not events:
+        return
+    free = connection.execute(_UNFINISHED, {"call_id": events[0].call_id}).first() is None
+    rows = [_event_row(event, account_id, endpoint, due=free and event is events[0]) for event in events]
+    _INSERT.run(connection, *rows)
+
+
+def _event_row(event: Event, account_id: str, endpoint: Endpoint, *, due: bool) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "call_id": event.call_id,
+        "account_id": account_id,
+        "state": State.DUE if due else State.WAITING,
+        "body": orjson.dumps(event.as_json()),
+        "url": endpoint.url,
+        "header_name": endpoint.header_name,
+        "header_value": endpoint.header_value,
+        "attempts": 0,
+        "round_start": 0,
+        "due_at": event.at if due else None,
+        "created_at": event.at,
+        "finished_at": None,
+        "event": event.type,
+        "position": event.position,
     }
 
 
@@ -139,12 +227,14 @@ def _endpoint(connection: Connection, account_id: str) -> Endpoint | None:
         return None
 
 
-def look(connection: Connection, account_id: str, now: datetime, skip: Collection[str], limit: int) -> Look:
-    """Return up to `limit` deliveries of the account that are due now and not among `skip`."""
+def look(
+    connection: Connection, account_id: str, now: datetime, skip: Collection[str], limit: int, *, events: bool = False
+) -> Look:
+    """Return up to `limit` results, or events, of the account that are due now and not among `skip`."""
     if skip:
-        rows = connection.execute(_WAITING_BESIDE, {"account_id": account_id, "limit": limit, "skip": list(skip)})
+        rows = connection.execute(_LOOK_BESIDE[events], {"account_id": account_id, "limit": limit, "skip": list(skip)})
     else:
-        rows = connection.execute(_WAITING, {"account_id": account_id, "limit": limit})
+        rows = connection.execute(_LOOK[events], {"account_id": account_id, "limit": limit})
     due: list[Delivery] = []
     later: datetime | None = None
     for row in rows:
@@ -155,13 +245,18 @@ def look(connection: Connection, account_id: str, now: datetime, skip: Collectio
     return Look(due, later)
 
 
-def accounts_with_due(connection: Connection) -> list[str]:
-    """Return the accounts that have deliveries due, now or in the next seconds."""
-    return list(connection.scalars(_ACCOUNTS_WITH_DUE))
+def accounts_with_due(connection: Connection, *, events: bool = False) -> list[str]:
+    """Return the accounts that have results, or events, due, now or in the next seconds."""
+    return list(connection.scalars(_ACCOUNTS_WITH_DUE[events]))
 
 
-def record(connection: Connection, attempt: Attempt, state: State, due_at: datetime | None, at: datetime) -> None:
-    """Store an attempt and what it made of its delivery. The auth header is forgotten as soon as it is needed no more."""
+def record(
+    connection: Connection, attempt: Attempt, state: State, due_at: datetime | None, at: datetime, queue: str | None = None
+) -> None:
+    """Store an attempt and what it made of its delivery. The auth header is forgotten as soon as it is needed no more.
+
+    `queue`: the call whose event this was. When it is finished, delivered or given up, the next one that waits is due.
+    """
     _INSERT_ATTEMPT.run(
         connection,
         {
@@ -180,6 +275,14 @@ def record(connection: Connection, attempt: Attempt, state: State, due_at: datet
     else:
         forgotten = dict.fromkeys(("due_at", "header_name", "header_value"))
         _FINISH.run(connection, {**known, **forgotten, "state": state.value, "finished_at": at})
+        if queue is not None:
+            _call_up_next(connection, queue, at)
+
+
+def _call_up_next(connection: Connection, call_id: str, at: datetime) -> None:
+    first = connection.execute(_FIRST_OF_QUEUE, {"call_id": call_id}).one_or_none()
+    if first is not None and first.state == State.WAITING:
+        _CALL_UP.run(connection, {"delivery_id": first.id, "state": State.DUE, "due_at": at})
 
 
 def find(connection: Connection, delivery_id: str) -> Delivery | None:
@@ -188,7 +291,8 @@ def find(connection: Connection, delivery_id: str) -> Delivery | None:
 
 
 def find_by_call(connection: Connection, call_id: str) -> Delivery | None:
-    row = connection.execute(select(deliveries).where(deliveries.c.call_id == call_id)).one_or_none()
+    """Return the delivery of the call's result."""
+    row = connection.execute(select(deliveries).where(_IS_RESULT, deliveries.c.call_id == call_id)).one_or_none()
     return _delivery(row) if row else None
 
 
@@ -215,12 +319,14 @@ def list_deliveries(
 def resend(connection: Connection, delivery_id: str, now: datetime) -> Delivery:
     """Make a finished delivery due again: a fresh round, the same bytes, to where the account receives results now.
 
+    An event comes out of its order then; the later ones of its call that are not sent yet wait for it.
+
     Raises Refused: NOT_FOUND; NOT_POSSIBLE_NOW when it is under way already or the account has no callback URL.
     """
     found = find(connection, delivery_id)
     if found is None:
         raise Refused(Code.NOT_FOUND, "There is no such delivery.")
-    if found.state is State.DUE:
+    if found.state in (State.DUE, State.WAITING):
         raise Refused(Code.NOT_POSSIBLE_NOW, "The delivery is under way already.", state=found.state.value)
     endpoint = _endpoint(connection, found.account_id)
     if endpoint is None:
@@ -259,4 +365,6 @@ def _delivery(row: Row[Any]) -> Delivery:
         due_at=row.due_at,
         created_at=row.created_at,
         finished_at=row.finished_at,
+        event=row.event,
+        position=row.position,
     )

@@ -22,6 +22,9 @@ BODY_TIME_S = 2.0
 KEEP_ALIVE_S = 4.0
 """Below the 5 s after which common servers close an idle connection, so that we do not send into a closing one."""
 
+EVENT_HEADER = "X-Intellicall-Event"
+"""Carries the type of an event. A result has no such header."""
+
 _FRAMING = frozenset({"content-type", "content-length", "transfer-encoding", "host", "connection", "user-agent", "accept-encoding"})
 
 
@@ -113,6 +116,8 @@ def _headers(delivery: Delivery) -> dict[str, str]:
         "Accept": "*/*",
         "Accept-Encoding": "identity",
     }
+    if delivery.event is not None:
+        headers[EVENT_HEADER] = delivery.event
     if delivery.header_name is not None and delivery.header_value is not None:
         headers[delivery.header_name] = delivery.header_value
     return headers

@@ -93,7 +93,9 @@ def deliveries(
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many at most, newest first.")] = 100,
     as_json: Json = False,
 ) -> None:
-    """List deliveries, newest first. `--state undelivered` shows those whose every attempt failed."""
+    """List deliveries, newest first: results, and events where the account wants them. `--state undelivered` shows those whose
+    every attempt failed.
+    """
     found = read(lambda c: callbacks.list_deliveries(c, accounts.account_by_name(c, account).id, state, limit))
     answer([_shown(delivery) for delivery in found], as_json=as_json)
 
@@ -129,6 +131,8 @@ def _shown(delivery: Delivery) -> Record:
     return {
         "id": delivery.id,
         "call_id": delivery.call_id,
+        "kind": "event" if delivery.event else "result",
+        "event": delivery.event,
         "state": delivery.state.value,
         "attempts": delivery.attempts,
         "created_at": utc(delivery.created_at),

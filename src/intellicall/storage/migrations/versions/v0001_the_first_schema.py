@@ -99,8 +99,9 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("event", sa.String(length=24), nullable=True),
+        sa.Column("position", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
-        sa.UniqueConstraint("call_id", name=op.f("uq_deliveries_call_id")),
     )
     op.create_index("ix_deliveries_account_created", "deliveries", ["account_id", "created_at"], unique=False)
     op.create_index("ix_deliveries_created", "deliveries", ["created_at"], unique=False)
@@ -109,8 +110,32 @@ def upgrade() -> None:
         "deliveries",
         ["account_id", "due_at"],
         unique=False,
-        sqlite_where=sa.text("state = 'due'"),
-        postgresql_where=sa.text("state = 'due'"),
+        sqlite_where=sa.text("state = 'due' AND event IS NULL"),
+        postgresql_where=sa.text("state = 'due' AND event IS NULL"),
+    )
+    op.create_index(
+        "ix_deliveries_due_events",
+        "deliveries",
+        ["account_id", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'due' AND event IS NOT NULL"),
+        postgresql_where=sa.text("state = 'due' AND event IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_deliveries_queue",
+        "deliveries",
+        ["call_id", "position"],
+        unique=False,
+        sqlite_where=sa.text("event IS NOT NULL"),
+        postgresql_where=sa.text("event IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_deliveries_result",
+        "deliveries",
+        ["call_id"],
+        unique=True,
+        sqlite_where=sa.text("event IS NULL"),
+        postgresql_where=sa.text("event IS NULL"),
     )
     op.create_index(
         "ix_deliveries_undelivered",
