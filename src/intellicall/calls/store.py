@@ -154,7 +154,8 @@ def _check_agent_free(connection: Connection, request: Request, agent_id: str) -
 def save(connection: Connection, journal: Journal, entry: Entry, entries: list[JournalEntry]) -> None:
     """Store what has changed and what happened, together."""
     _UPDATE.run(connection, {"call": entry.call.id, **_changing(entry)})
-    journal.append(connection, entries)
+    if entries:
+        journal.append(connection, entries)
 
 
 def annotate(connection: Connection, journal: Journal, account_id: str, call_id: str, note: Note, at: datetime) -> Entry:
