@@ -1,4 +1,4 @@
-/* Generated from `calls/call.py` and `calls/endings.py` by `intellicall reference`. Do not edit. */
+/* Generated from `calls/table.py` and `calls/endings.py` by `intellicall reference`. Do not edit. */
 
 export const CALL_STATES = [
   "initiated",
@@ -6,10 +6,36 @@ export const CALL_STATES = [
   "agent_answered",
   "customer_ringing",
   "talking",
+  "held",
+  "consult_ringing",
+  "consulting",
+  "consult_held",
+  "adding",
+  "three_way",
+  "transferring",
+  "agent_away",
   "ending",
   "ended",
 ] as const;
 export type CallState = (typeof CALL_STATES)[number];
+
+export const CALL_ORDERS = [
+  "hangup",
+  "hold",
+  "resume",
+  "mute",
+  "unmute",
+  "dtmf",
+  "consult",
+  "add",
+  "swap",
+  "merge",
+  "transfer",
+  "drop",
+  "pause_recording",
+  "resume_recording",
+] as const;
+export type CallOrder = (typeof CALL_ORDERS)[number];
 
 export const CALL_STATUSES = ["ANSWER", "NO_ANSWER", "BUSY", "FAILED", "CANCELED"] as const;
 export type CallStatus = (typeof CALL_STATUSES)[number];
@@ -17,9 +43,11 @@ export type CallStatus = (typeof CALL_STATUSES)[number];
 export const END_REASONS = [
   "agent_hung_up",
   "customer_hung_up",
+  "guest_hung_up",
   "ended_by_account",
   "max_length",
   "agent_left",
+  "transfer_failed",
   "customer_busy",
   "customer_rejected",
   "customer_no_answer",
@@ -44,5 +72,5 @@ export const END_REASONS = [
 ] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
-export const PARTIES = ["agent", "customer", "account", "carrier", "platform"] as const;
+export const PARTIES = ["agent", "customer", "guest", "account", "carrier", "platform"] as const;
 export type Party = (typeof PARTIES)[number];
