@@ -13,14 +13,20 @@ from fastapi import APIRouter
 from intellicall.accounts import store as accounts
 from intellicall.callbacks import store as deliveries
 from intellicall.callbacks.courier import Courier
+from intellicall.callbacks.lifecycle import Lifecycle
 from intellicall.callbacks.transport import HttpTransport
 from intellicall.calls.calls import Calls
 from intellicall.calls.conductor import Surroundings
 from intellicall.calls.desk import Desk
+from intellicall.calls.door import Door
+from intellicall.calls.events_http import EventsApi
+from intellicall.calls.events_http import router as events_router
+from intellicall.calls.events_hub import EventHub
 from intellicall.calls.http import CallsApi
 from intellicall.calls.http import router as calls_router
 from intellicall.calls.journal import Journal
 from intellicall.calls.result import Entry, softphone_agents, softphone_view
+from intellicall.calls.webhooks import webhooks
 from intellicall.clock import Clock, SystemClock
 from intellicall.recordings.disk import DiskShelf
 from intellicall.recordings.http import router as recordings_router
@@ -96,18 +102,21 @@ class Platform:
 
     async def _build_rooms(self) -> None:
         settings = self.settings
-        self.courier = Courier(self.database, self.clock, HttpTransport(allow_private=settings.allow_private_callbacks))
+        lifecycle = Lifecycle()
+        transport = HttpTransport(allow_private=settings.allow_private_callbacks)
+        self.courier = Courier(self.database, self.clock, transport, lifecycle)
         await self.courier.start()
         self._stack.push_async_callback(self.courier.stop)
         around = Surroundings(
             database=self.database,
-            journal=Journal([deliveries.project]),
+            journal=Journal([deliveries.project, lifecycle.project]),
             engine=self.engine,
             shelf=self.shelf,
             clock=self.clock,
             recording_url=lambda name: f"{self.public_url}/recordings/{name}.wav",
             changed=self._call_changed,
         )
+        self.hub = EventHub(self.database, self.clock)
         self.calls = Calls(around)
         self._stack.push_async_callback(self.calls.close)
         self.sessions = SoftphoneSessions(self.engine, self.clock, sip_url=self._sip_url)
@@ -134,13 +143,18 @@ class Platform:
         )
         routers: list[APIRouter] = [
             calls_router(api),
+            events_router(EventsApi(self.database, self.hub, Door(self.clock, list(self.settings.trusted_proxies)))),
             recordings_router(self.database, self.shelf),
             softphone_router(softphone),
             health_router(lambda: {"engine": self.engine.ready}),
         ]
-        self.server = Server(make_app(routers, self.settings), self.settings)
+        application = make_app(routers, self.settings)
+        application.webhooks.include_router(webhooks)
+        self.server = Server(application, self.settings)
         self.port = await self.server.start()
         self._stack.push_async_callback(self.server.stop)
+        self.hub.start()
+        self._stack.push_async_callback(self.hub.stop)  # the server waits for answers that go on
         log.info("platform_ready", port=self.port, engine_ready=self.engine.ready)
 
     @property
@@ -156,7 +170,9 @@ class Platform:
         log.info("platform_stopped")
 
     def _call_changed(self, entry: Entry) -> None:
-        """After each change of a call is stored: tell the agent's page, and the courier when there is a result."""
+        """After each change of a call is stored: tell the agent's page, those who follow events, and the courier."""
+        self.hub.wake(entry.request.account_id)
+        self.courier.wake_events(entry.request.account_id)
         for agent_id in softphone_agents(entry):
             self.sessions.notify(agent_id, {"type": "call", "call": softphone_view(entry, agent_id)})
         if not entry.call.live:

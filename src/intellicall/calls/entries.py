@@ -17,11 +17,15 @@ _OF_THE_GUEST = {
 }
 _OF_THE_AGENT = {Move.COMPLETE, Move.COMPLETE_RINGING, Move.AGENT_LEAVES, Move.TRANSFER_DONE, Move.AGENT_LOST, Move.AGENT_BACK}
 
+_OUT_OF_SEVERAL = {Move.CONSULT, Move.AGENT_LOST}  # what they mean to the one on hold depends on the state before
+
 
 def journal_data(before: Call, after: Entry, move: Move, happening: Fact | Order) -> dict[str, object]:
     """Return the data of a move's journal entry: the state after it, whose doing it was, whom it is about, who is on hold."""
     call = after.call
     data: dict[str, object] = {"state": call.state}
+    if move in _OUT_OF_SEVERAL:
+        data["was"] = before.state
     if isinstance(happening, Order):
         data["party"] = happening.by
     else:

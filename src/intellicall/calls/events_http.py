@@ -1,0 +1,119 @@
+"""`GET /events`: what happens to the account's calls, live, as Server-Sent Events (HTML Standard, section 9.2)."""
+
+import contextlib
+
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
+from fastapi.responses import Response, StreamingResponse
+from sqlalchemy import Connection
+from starlette.types import Receive, Scope, Send
+
+from intellicall.calls import journal, store
+from intellicall.calls.door import Door
+from intellicall.calls.events import position_of
+from intellicall.calls.events_hub import EventHub, Stream, Wanted
+from intellicall.errors import Code, Refused
+from intellicall.event_types import EventType
+from intellicall.storage.database import Database
+from intellicall.web.request import read_query
+
+MEDIA_TYPE = "text/event-stream"
+_HEADERS = {"X-Accel-Buffering": "no"}  # nginx would keep events back until a buffer is full
+LAST_EVENT_ID = "Last-Event-ID"
+
+
+class EventsApi:
+    """The handler; `router` gives it its address."""
+
+    def __init__(self, database: Database, hub: EventHub, door: Door) -> None:
+        self._database = database
+        self._hub = hub
+        self._door = door
+
+    async def follow(self, request: HttpRequest) -> Response:
+        """Follow what happens to the account's calls, from now on or from after the event whose `event_id` is named.
+
+        Events come in the order in which they happened. The answer never ends by itself: a comment every 15 seconds shows that it
+        lives, and whoever loses it comes back with `Last-Event-ID` and misses nothing. It is ended when the key is revoked, when
+        the platform stops, and when too much waits for a reader that is too slow.
+        """
+        check = self._door.visitor(request)
+
+        def prepare(connection: Connection) -> tuple[str, int, Wanted]:
+            account = check(connection)
+            query = read_query(request, allowed=("after", "call_id", "types"))
+            wanted = Wanted(query.get("call_id"), _types(query.get("types")))
+            if wanted.call_id is not None:
+                _check_call(connection, account.id, wanted.call_id)
+            return account.id, _begin(connection, request.headers.get(LAST_EVENT_ID), query.get("after")), wanted
+
+        account_id, position, wanted = await self._database.glance(prepare)
+        return EventsResponse(self._hub.open(account_id, position, wanted, check))
+
+
+class EventsResponse(StreamingResponse):
+    """A stream on the wire; when it is over, for whatever reason, the hub forgets it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._pieces = stream.pieces()
+        super().__init__(self._pieces, media_type=MEDIA_TYPE, headers=_HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.closing(self._stream):
+            async with contextlib.aclosing(self._pieces):
+                await super().__call__(scope, receive, send)
+
+
+def _check_call(connection: Connection, account_id: str, call_id: str) -> None:
+    if not call_id.isprintable() or store.find(connection, call_id, account_id) is None:
+        raise Refused(Code.NOT_FOUND, "There is no such call.", field="call_id")
+
+
+def _begin(connection: Connection, last_event_id: str | None, after: str | None) -> int:
+    """Return the position after which the stream begins. The header is newer: who comes back repeats the URL of the beginning.
+
+    Refused with INVALID_FIELD for what no event of this platform has as its id.
+    """
+    last = journal.last_position(connection)
+    cursor = last_event_id or after
+    if cursor is None:
+        return last
+    position = position_of(cursor)
+    if position is None or position > last:
+        raise Refused(
+            Code.INVALID_FIELD, "This is no event_id of this platform.", field=LAST_EVENT_ID if last_event_id else "after"
+        )
+    return position
+
+
+def _types(text: str | None) -> frozenset[str]:
+    types = frozenset(text.split(",")) if text is not None else frozenset()
+    if not types <= set(EventType):
+        raise Refused(Code.INVALID_FIELD, f"The types are {', '.join(EventType)}, separated by commas.", field="types")
+    return types
+
+
+def router(api: EventsApi) -> APIRouter:
+    """Return the route."""
+    routes = APIRouter(tags=["events"])
+    described = {
+        "description": "`id:` is the `event_id`, `event:` the `type`, `data:` the event as JSON: see the webhook `event`.",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+    }
+    routes.get("/events", response_class=StreamingResponse, responses={200: described}, openapi_extra={"parameters": _PARAMETERS})(
+        api.follow
+    )
+    return routes
+
+
+def _parameter(name: str, place: str, description: str) -> dict[str, object]:
+    return {"name": name, "in": place, "required": False, "description": description, "schema": {"type": "string"}}
+
+
+_PARAMETERS = [
+    _parameter("after", "query", "An `event_id`: begin with what happened after that event. Without it the stream begins now."),
+    _parameter("call_id", "query", "Only events of this call."),
+    _parameter("types", "query", "Only events of these types, separated by commas."),
+    _parameter(LAST_EVENT_ID, "header", "As `after`, which it overrides; clients that come back send it by themselves."),
+]
