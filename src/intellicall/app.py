@@ -254,6 +254,7 @@ def scripted_engine(clock: Clock, recordings_dir: Path) -> ScriptedEngine:
 _SCRIPTED = {
     "tone_1000": "answers",
     "tone_440": "answers",
+    "tone_700": "answers",
     "speech": "answers_after_3s",
     "echo": "answers",
     "silent": "answers",

@@ -37,6 +37,7 @@ CUSTOMERS = {
     "unknown": ("Uma Pillai", "Old Mill Textiles"),
     "early_media": ("Elif Demir", "Demir Travel"),
     "hangs_up": ("Hugo Laurent", "Laurent Wines"),
+    "tone_700": ("Samir Haddad", "Haddad Instruments"),
     "silent": ("Sofia Bianchi", "Bianchi Ceramics"),
 }
 

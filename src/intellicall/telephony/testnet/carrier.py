@@ -17,6 +17,7 @@ MODULES = (  # noqa: SIM905 - one name a line would fill the screen
 _DIALPLAN = {
     "tone_1000": ("Answer(,i)", "MusicOnHold(tone_1000)"),
     "tone_440": ("Answer(,i)", "MusicOnHold(tone_440)"),
+    "tone_700": ("Answer(,i)", "MusicOnHold(tone_700)"),
     "speech": (
         "Ringing()",
         "Wait(3)",
@@ -76,7 +77,7 @@ def _absolute(steps: tuple[str, ...]) -> list[str]:
 
 
 def _music(sounds: Path) -> str:
-    classes = ("tone_1000", "tone_440", "silence", "information")
+    classes = ("tone_1000", "tone_440", "tone_700", "silence", "information")
     return "[general]\n" + "".join(f"[{name}]\nmode=files\ndirectory={sounds / name}\nsort=alpha\n" for name in classes)
 
 

@@ -92,6 +92,7 @@ _TABLE = (
         Outcome("ANSWER", "customer_hung_up"),
         Outcome("ANSWER", "agent_hung_up"),
     ),
+    MagicNumber("tone_700", "+12025550111", "Answers at once and plays a 700 Hz tone", _TALKS, _TALKS),
     MagicNumber("silent", "+12025550110", "Answers at once and sends silence", _TALKS, _TALKS),
 )
 
