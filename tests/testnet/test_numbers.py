@@ -7,7 +7,7 @@ import phonenumbers
 from intellicall.telephony.testnet.carrier import configuration
 from intellicall.telephony.testnet.numbers import NUMBERS, is_test_number, to_markdown
 
-NAMES = "tone_1000 tone_440 speech echo busy reject no_answer unknown early_media hangs_up silent"
+NAMES = "tone_1000 tone_440 speech echo busy reject no_answer unknown early_media hangs_up tone_700 silent"
 
 
 def test_the_names_are_the_documented_ones() -> None:
