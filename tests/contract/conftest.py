@@ -1,17 +1,19 @@
 """Both engines under the same promises. Each test runs once for each."""
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from tests.contract.stage import RealStage, Room, ScriptedStage, Stage
 from tests.support.asterisk_engines import EngineHome, RealEngine, engine_home
 from tests.support.engines import Heard, TestCall, plan
 
 from intellicall.clock import SystemClock
-from intellicall.telephony.engine import Engine, PhoneLine
-from intellicall.telephony.scripted.engine import BEHAVIOURS, ScriptedEngine
+from intellicall.telephony.engine import Engine, EngineUnavailable, PhoneLine
+from intellicall.telephony.scripted.engine import BEHAVIOURS, Behaviour, ScriptedEngine
 from intellicall.telephony.testnet.network import TestNetwork
 from intellicall.telephony.testnet.numbers import NUMBERS
 
@@ -40,6 +42,7 @@ class Harness(Protocol):
 class ScriptedHarness:
     engine: ScriptedEngine
     recordings: Path
+    script: dict[str, Behaviour]
     heard: Heard = field(default_factory=Heard)
 
     async def lose(self) -> None:
@@ -65,7 +68,7 @@ SCRIPTED = {
 @pytest.fixture
 async def scripted(tmp_path: Path) -> AsyncIterator[ScriptedHarness]:
     script = {NUMBERS[name].number: BEHAVIOURS[behaviour] for name, behaviour in SCRIPTED.items()}
-    harness = ScriptedHarness(ScriptedEngine(SystemClock(), script, tmp_path), tmp_path)
+    harness = ScriptedHarness(ScriptedEngine(SystemClock(), script, tmp_path), tmp_path, script)
     harness.engine.listen(harness.heard)
     await harness.engine.start()
     yield harness
@@ -101,3 +104,33 @@ class Calls:
 def call(harness: Harness) -> Calls:
     """Return a way to make a call: agent and customer by the names of the test network's numbers."""
     return Calls(harness)
+
+
+@pytest.fixture
+async def stage(harness: RealEngine | ScriptedHarness, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    """Phones with people at them, in front of the engine."""
+    if isinstance(harness, RealEngine):
+        network: TestNetwork = request.getfixturevalue("test_network")
+        async with RealStage(harness, network.trunk) as real:
+            yield real
+    else:
+        assert isinstance(harness, ScriptedHarness)
+        yield ScriptedStage(harness.engine, harness.script)
+
+
+MakeRoom = Callable[..., Room]
+
+
+@pytest.fixture
+async def room(harness: Harness, stage: Stage) -> AsyncIterator[MakeRoom]:
+    """Return a way to make a call among the stage's phones; changes are fields of the plan. Leaves no call behind."""
+    rooms: list[Room] = []
+
+    def make(**changes: object) -> Room:
+        rooms.append(Room.of(harness.engine, harness.heard, stage, **changes))
+        return rooms[-1]
+
+    yield make
+    for made in rooms:
+        with contextlib.suppress(EngineUnavailable):
+            await harness.engine.hang_up(made.id)
