@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from intellicall.calls.blame import reason_of_delay, reason_of_leg, reason_of_order
 from intellicall.calls.table import ORDERS, TABLE, Move, Party, Reason, State
 
 
@@ -188,7 +189,7 @@ def _ordered(call: Call, order: Order) -> Step:
     if target is None or not _sensible(call, move):
         raise NotNow(call)
     if move is Move.HANG_UP:
-        reason = call.reason or order.reason or _blame(order.by, answered=call.answered)
+        reason = call.reason or order.reason or reason_of_order(order.by, answered=call.answered)
         return Step(replace(call, state=target, reason=reason), move, (Effect.HANG_UP,))
     return Step(replace(_done(call, move, order), state=target), move)
 
@@ -211,19 +212,6 @@ def _meant(call: Call, order: Order) -> Move:
             return Move.HANG_UP
 
 
-def _blame(by: Party, *, answered: bool) -> Reason:
-    """Why a call ends that `by` ordered to end."""
-    match by:
-        case Party.AGENT:
-            return Reason.AGENT_HUNG_UP if answered else Reason.AGENT_GAVE_UP
-        case Party.GUEST:
-            return Reason.GUEST_HUNG_UP
-        case Party.ACCOUNT:
-            return Reason.ENDED_BY_ACCOUNT if answered else Reason.CANCELED_BY_ACCOUNT
-        case _:
-            return Reason.PLATFORM_ERROR
-
-
 def _done(call: Call, move: Move, order: Order) -> Call:
     """The call with its seats and flags as the order wants them; its state is left alone."""
     match move:
@@ -231,6 +219,8 @@ def _done(call: Call, move: Move, order: Order) -> Call:
             return _muted(call, order, muted=move is Move.MUTE)
         case Move.PAUSE_RECORDING | Move.RESUME_RECORDING:
             return replace(call, paused=move is Move.PAUSE_RECORDING)
+        case Move.SEND_DIGITS:
+            return _listening(call, order)
         case Move.CONSULT | Move.ADD | Move.TRANSFER | Move.AGENT_BACK:
             return _dialed(call, move)
         case Move.COMPLETE:
@@ -257,6 +247,14 @@ def _muted(call: Call, order: Order, *, muted: bool) -> Call:
     if found is None or not found[1].up:
         raise NotNow(call)
     return _seated(call, found[0], replace(found[1], muted=muted))
+
+
+def _listening(call: Call, order: Order) -> Call:
+    """The call as it is, when whoever is to hear the digits has answered."""
+    found = call.participant(order.participant) if order.participant else None
+    if order.participant and not (found and found[1].up):
+        raise NotNow(call)
+    return call
 
 
 def _agent_gone(call: Call, move: Move) -> Call:
@@ -401,41 +399,17 @@ def _rearranged(told: Call, move: Move) -> Call:
 def _blamed(call: Call, told: Call, fact: Fact) -> Call:
     """The first end of a leg is the end of the talk; the first reason is the reason."""
     if fact.what is What.OVERDUE and call.state is not State.ENDING:
-        return replace(told, reason=call.reason or fact.reason or _overdue_reason(call))
+        return replace(told, reason=call.reason or fact.reason or reason_of_delay(call.state))
     ended_at = call.ended_at or fact.at
     talk_s = call.talk_s if call.ended_at else _talked(call, fact)
     late = call.ended_late if call.ended_at else fact.late
-    return replace(told, ended_at=ended_at, talk_s=talk_s, reason=call.reason or _leg_reason(call, fact), ended_late=late)
+    return replace(told, ended_at=ended_at, talk_s=talk_s, reason=call.reason or _why(call, fact), ended_late=late)
 
 
-def _leg_reason(call: Call, fact: Fact) -> Reason | None:
-    """What a leg's end says about the call's, by who sits there."""
-    if call.state is State.TRANSFERRING and fact.party is Party.GUEST:
-        return Reason.TRANSFER_FAILED
-    if call.state is State.AGENT_AWAY and fact.party is Party.AGENT:
-        return Reason.AGENT_LEFT
+def _why(call: Call, fact: Fact) -> Reason | None:
     if fact.what is What.OVERDUE:
         return Reason.UNEXPLAINED
-    if fact.reason is not Reason.AGENT_HUNG_UP:
-        return fact.reason
-    if call.agent.id != "agent":
-        return Reason.GUEST_HUNG_UP
-    return fact.reason if call.answered else Reason.AGENT_GAVE_UP
-
-
-def _overdue_reason(call: Call) -> Reason:
-    """A limit of ours, a little above the engine's, has passed: say whose failing that is."""
-    match call.state:
-        case State.INITIATED | State.AGENT_RINGING:
-            return Reason.AGENT_NO_ANSWER
-        case State.AGENT_ANSWERED | State.CUSTOMER_RINGING:
-            return Reason.CUSTOMER_NO_ANSWER
-        case State.TRANSFERRING:
-            return Reason.TRANSFER_FAILED
-        case State.AGENT_AWAY:
-            return Reason.AGENT_LEFT
-        case _:
-            return Reason.MAX_LENGTH
+    return reason_of_leg(call.state, fact.party, fact.reason, answered=call.answered, transferred=call.agent.id != "agent")
 
 
 def _talked(call: Call, fact: Fact) -> float:
