@@ -1,5 +1,5 @@
 /** Named dummies for the tests: one launch, one call, one welcome. */
-import type { Call, CallEnd, FromPlatform, Launch } from "./protocol";
+import type { Call, CallEnd, FromPlatform, Launch, Participant } from "./protocol";
 import { FIRST_VIEW, type Happening, reduce, type View } from "./view";
 
 export const NOW = Date.parse("2026-07-03T10:00:00Z");
@@ -16,9 +16,70 @@ export const RINGING: Call = {
   answer_token: "token-1",
   recording: true,
   end: null,
+  seat: "agent",
+  participant_id: "agent",
+  answer: "auto",
+  called_by: null,
+  allowed: [],
+  participants: [],
+  recording_paused: false,
+  disposition: null,
+  notes: null,
 };
 
-export const TALKING: Call = { ...RINGING, state: "talking", answered_at: "2026-07-03T10:00:05Z" };
+/** A participant of a call; on the line unless said otherwise. */
+export function participant(id: string, role: Participant["role"], more: Partial<Participant> = {}): Participant {
+  return { id, role, number: null, crm_username: null, state: "connected", muted: false, on_hold: false, ...more };
+}
+
+export const SELF = participant("agent", "agent", { crm_username: "agent.017" });
+export const CUSTOMER = participant("customer", "customer", { number: "+12025550143" });
+export const GUEST = participant("p1", "guest", { crm_username: "agent.018" });
+
+export const TALKING: Call = {
+  ...RINGING,
+  state: "talking",
+  answered_at: "2026-07-03T10:00:05Z",
+  allowed: [
+    "hold",
+    "mute",
+    "unmute",
+    "dtmf",
+    "consult",
+    "add",
+    "transfer",
+    "pause_recording",
+    "resume_recording",
+    "end",
+  ],
+  participants: [SELF, CUSTOMER],
+};
+
+export const CONSULTING: Call = {
+  ...TALKING,
+  state: "consulting",
+  allowed: ["mute", "unmute", "dtmf", "swap", "merge", "transfer", "drop", "leave", "pause_recording", "end"],
+  participants: [SELF, { ...CUSTOMER, on_hold: true }, GUEST],
+};
+
+export const THREE_WAY: Call = {
+  ...CONSULTING,
+  state: "three_way",
+  allowed: ["hold", "mute", "unmute", "dtmf", "transfer", "drop", "leave", "pause_recording", "end"],
+  participants: [SELF, CUSTOMER, GUEST],
+};
+
+/** The same call as the agent sees it who is asked into it. */
+export const ASKED: Call = {
+  ...CONSULTING,
+  state: "consult_ringing",
+  seat: "guest",
+  participant_id: "p1",
+  answer: "ask",
+  called_by: "agent.017",
+  allowed: ["answer", "decline"],
+  participants: [SELF, { ...CUSTOMER, on_hold: true }, { ...GUEST, state: "ringing" }],
+};
 
 export const BUSY_END: CallEnd = {
   status: "BUSY",

@@ -1,11 +1,13 @@
 /** Entry: take the ticket, wait until somebody looks, start the phone. */
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
+import { keysOf } from "./key-actions";
 import { listenForKeys } from "./keyboard";
+import { startLanguage } from "./language/language";
 import { arrivalOf, forgetTicket, tabName, takeTicket, untilVisible } from "./launch";
 import { Softphone } from "./softphone";
 import "./style.css";
-import { showInTab, tickWhileTalking } from "./tab";
+import { askBeforeLeaving, showInTab, tickWhileTalking } from "./tab";
 import { App } from "./ui/App";
 
 const KEYS_SWITCH = "intellicall.keys";
@@ -24,6 +26,7 @@ function customersVoice(): HTMLAudioElement {
 }
 
 async function start(): Promise<void> {
+  startLanguage(localStorage, navigator.languages);
   const ticket = takeTicket(location, history, sessionStorage);
   const tab = await tabName(
     sessionStorage,
@@ -44,23 +47,16 @@ async function start(): Promise<void> {
   });
   void untilVisible(document).then(() => softphone.start());
   const now = signal(Date.now());
-  const helpOpen = signal(false);
   const keysEnabled = signal(localStorage.getItem(KEYS_SWITCH) !== "off");
   effect(() => localStorage.setItem(KEYS_SWITCH, keysEnabled.value ? "on" : "off"));
   tickWhileTalking(softphone.view, now);
   showInTab(softphone.view, now, element<HTMLLinkElement>("link[rel=icon]"));
-  listenForKeys(document, {
-    mute: () => softphone.toggleMute(),
-    hangUp: () => softphone.hangUp(),
-    help: () => {
-      helpOpen.value = true;
-    },
-    enabled: () => keysEnabled.value,
-  });
-  render(
-    <App softphone={softphone} now={now} helpOpen={helpOpen} keysEnabled={keysEnabled} />,
-    element<HTMLElement>("#app"),
+  askBeforeLeaving(softphone.view, (leaving) => softphone.leavingPage(leaving));
+  listenForKeys(
+    document,
+    keysOf(softphone, () => keysEnabled.value),
   );
+  render(<App softphone={softphone} now={now} keysEnabled={keysEnabled} />, element<HTMLElement>("#app"));
   window.addEventListener("online", () => softphone.wake());
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && softphone.wake());
 }

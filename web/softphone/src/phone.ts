@@ -1,6 +1,6 @@
 /**
- * The SIP side: one registration over the platform's own origin, and at most one call, which the page answers by itself when
- * `AnswerRule` admits it. Everything else that rings gets 403.
+ * The SIP side: one registration over the platform's own origin, and at most one call, which `AnswerRule` admits and says when to
+ * answer. Everything else that rings gets 403.
  */
 import * as JsSIP from "jssip";
 import type { IceCandidateEvent, RTCSession } from "jssip/lib/RTCSession";
@@ -65,6 +65,11 @@ export class Phone {
     this.#retire();
     this.#account = null;
     this.#events.onLine("off");
+  }
+
+  /** A call has reached this phone, whether it was answered or not. */
+  get isRung(): boolean {
+    return this.#session !== null;
   }
 
   /** The engine is back: it has forgotten who was registered. */
@@ -142,10 +147,14 @@ export class Phone {
   }
 
   async #invited({ session, request }: IncomingRTCSessionEvent): Promise<void> {
-    const admitted = await this.#rule.admits(request.getHeader(TOKEN_HEADER));
+    const token = String(request.getHeader(TOKEN_HEADER) ?? "");
+    const admitted = await this.#rule.admits(token);
     if (session.isEnded()) return;
     if (!admitted) return session.terminate({ status_code: 403, reason_phrase: "Forbidden" });
     this.#replaceBy(session);
+    const answers = await this.#rule.decided(token);
+    if (session.isEnded()) return;
+    if (!answers) return session.terminate({ status_code: 603, reason_phrase: "Decline" });
     try {
       const stream = await this.#microphone();
       if (!session.isEnded()) this.#answer(session, stream);

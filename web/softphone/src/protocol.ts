@@ -1,5 +1,6 @@
 /** The softphone socket's messages (docs/softphone-protocol.md), and the one place where a frame becomes a typed value. */
 import { CALL_STATES, type CallState } from "../../shared/generated";
+import { liveCall } from "./live-call";
 
 export type TroubleCode =
   | "microphone_denied"
@@ -15,7 +16,43 @@ export type ToPlatform =
   | { type: "hang_up"; call_id: string }
   | { type: "take_over" }
   | { type: "ping" }
-  | { type: "trouble"; code: TroubleCode; detail: string };
+  | { type: "trouble"; code: TroubleCode; detail: string }
+  | ({ type: "order"; call_id: string; order: OrderName; ref: string } & OrderDetails)
+  | { type: "note"; call_id: string; disposition?: string; notes?: string; ref: string }
+  | { type: "wrap_up_done" }
+  | { type: "find_agents"; query: string; ref: string }
+  | { type: "history"; before: string | null; ref: string }
+  | { type: "redial"; call_id: string; ref: string };
+
+export const ORDERS = [
+  "hold",
+  "resume",
+  "mute",
+  "unmute",
+  "dtmf",
+  "consult",
+  "add",
+  "swap",
+  "merge",
+  "transfer",
+  "drop",
+  "leave",
+  "end",
+  "pause_recording",
+  "resume_recording",
+  "answer",
+  "decline",
+] as const;
+export type OrderName = (typeof ORDERS)[number];
+
+/** Whom to call: any phone, an agent's softphone, an agent's phone. */
+export type Target = { readonly number: string } | { readonly crm_username: string } | { readonly phone_of: string };
+
+export interface OrderDetails {
+  readonly participant_id?: string;
+  readonly digits?: string;
+  readonly to?: Target;
+}
 
 export interface SipAccount {
   readonly username: string;
@@ -53,6 +90,61 @@ export interface Call {
   readonly answer_token: string | null;
   readonly recording: boolean;
   readonly end: CallEnd | null;
+  /** Where this page's agent sits. */
+  readonly seat: "agent" | "guest";
+  /** This page's agent. */
+  readonly participant_id: string;
+  /** `auto`: the page answers by itself. `ask`: it rings until the agent has decided. */
+  readonly answer: "auto" | "ask";
+  /** The agent who consults this page's agent or hands the call over; null otherwise. */
+  readonly called_by: string | null;
+  /** What this page's agent can order now. */
+  readonly allowed: readonly OrderName[];
+  readonly participants: readonly Participant[];
+  readonly recording_paused: boolean;
+  readonly disposition: string | null;
+  readonly notes: string | null;
+}
+
+export interface Participant {
+  readonly id: string;
+  readonly role: "agent" | "customer" | "guest";
+  readonly number: string | null;
+  readonly display?: string | null;
+  readonly crm_username: string | null;
+  readonly state: "dialing" | "ringing" | "connected" | "left";
+  readonly muted: boolean;
+  readonly on_hold: boolean;
+}
+
+export type AgentPresence = "offline" | "ready" | "busy" | "wrap_up" | "asleep";
+
+export interface FoundAgent {
+  readonly crm_username: string;
+  readonly presence: AgentPresence;
+  readonly has_phone: boolean;
+}
+
+export interface PastCall {
+  readonly call_id: string;
+  readonly customer_display: string;
+  readonly from_display: string;
+  readonly started_at: string;
+  readonly duration: number;
+  readonly status: string;
+  readonly reason: string;
+  readonly title: string;
+  readonly disposition: string | null;
+  readonly notes: string | null;
+  readonly recording_url: string | null;
+}
+
+/** The time after a call in which its outcome is written down; `until` null: it is over, or has no end of its own. */
+export interface WrapUp {
+  readonly call_id: string;
+  readonly until: string | null;
+  readonly disposition: string | null;
+  readonly notes: string | null;
 }
 
 export interface Refusal {
@@ -72,11 +164,20 @@ export type FromPlatform =
       launch: Launch | null;
       call: Call | null;
       engine_ready: boolean;
+      dispositions?: readonly string[];
+      default_disposition?: string | null;
+      wrap_up?: WrapUp | null;
     }
   | { type: "elsewhere"; launch: Launch | null; call: Call | null }
   | ({ type: "launch" } & Launch)
   | { type: "call"; call: Call }
-  | ({ type: "refused"; call: Call | null } & Refusal)
+  | ({ type: "refused"; call: Call | null; ref?: string | null } & Refusal)
+  | { type: "done"; ref: string }
+  | { type: "agents"; ref: string; agents: readonly FoundAgent[] }
+  | { type: "calls"; ref: string; calls: readonly PastCall[]; next: string | null }
+  | { type: "digit"; call_id: string; participant_id: string; digit: string }
+  | ({ type: "wrap_up" } & WrapUp)
+  | { type: "noted"; ref: string; call_id: string; disposition: string | null; notes: string | null }
   | { type: "replaced" }
   | { type: "engine"; ready: boolean }
   | { type: "signed_out"; code: string; title: string; remedy: string }
@@ -92,7 +193,12 @@ export function parseFrame(text: string): FromPlatform | null {
   } catch {
     return null;
   }
-  return isObject(json) && isMessage(json) ? (json as FromPlatform) : null;
+  return isObject(json) && isMessage(json) ? (completed(json) as FromPlatform) : null;
+}
+
+/** Every call in a message with all its fields: the platform leaves out what does not apply. */
+function completed(json: Json): Json {
+  return isObject(json.call) ? { ...json, call: liveCall(json.call) } : json;
 }
 
 const SHAPES: Record<FromPlatform["type"], (json: Json) => boolean> = {
@@ -109,6 +215,12 @@ const SHAPES: Record<FromPlatform["type"], (json: Json) => boolean> = {
   engine: (json) => typeof json.ready === "boolean",
   signed_out: (json) => isText(json.title),
   pong: () => true,
+  done: (json) => isText(json.ref),
+  agents: (json) => isText(json.ref) && isListOf(json.agents, "crm_username"),
+  calls: (json) => isText(json.ref) && isListOf(json.calls, "call_id"),
+  digit: (json) => isText(json.call_id) && isText(json.participant_id) && isText(json.digit),
+  wrap_up: (json) => isText(json.call_id),
+  noted: (json) => isText(json.ref) && isText(json.call_id),
 };
 
 function isMessage(json: Json): boolean {
@@ -126,6 +238,10 @@ function isText(value: unknown): value is string {
 
 function isSip(value: unknown): boolean {
   return isObject(value) && ["username", "password", "domain", "path"].every((key) => isText(value[key]));
+}
+
+function isListOf(value: unknown, key: string): boolean {
+  return Array.isArray(value) && value.every((entry) => isObject(entry) && isText(entry[key]));
 }
 
 function isLaunchOrNull(value: unknown): boolean {

@@ -4,12 +4,26 @@
  */
 import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { AnswerRule } from "./answering";
+import { waysOut } from "./controls";
+import { Errands } from "./errands";
+import { isLive } from "./live-call";
 import { type Device, Microphone, type MicrophoneNews } from "./microphone";
 import { Phone } from "./phone";
 import type { FromPlatform, SipAccount, ToPlatform, TroubleCode } from "./protocol";
+import { Ring } from "./ring";
 import { CLOSED_FOR_GOOD, PlatformSocket } from "./socket";
 import { Speaker } from "./speaker";
-import { FIRST_VIEW, type Happening, isLive, isReady, launchToDial, reduce, type View } from "./view";
+import {
+  FIRST_VIEW,
+  type Happening,
+  isAsked,
+  isMuted,
+  isReady,
+  launchToDial,
+  type Panel,
+  reduce,
+  type View,
+} from "./view";
 
 /** How long the platform may take to end a call before the page ends its own leg. */
 const HANG_UP_WITHIN_MS = 1500;
@@ -49,6 +63,9 @@ export class Softphone {
   readonly #speaker: Speaker;
   readonly #phone: Phone;
   readonly #socket: PlatformSocket;
+  readonly #ring = new Ring();
+  /** What the page asks of the platform: orders, keys, notes, searches, the history, a redial. */
+  readonly errands: Errands;
   #ticket: string | null;
   #readySent = false;
   #takeOverWanted = false;
@@ -81,6 +98,12 @@ export class Softphone {
       onClosedForGood: (code) =>
         this.#happen({ is: "closed_for_good", place: code === CLOSED_FOR_GOOD.replaced ? "replaced" : "signed_out" }),
     });
+    this.errands = new Errands({
+      view: () => this.#view.value,
+      happen: (happening) => this.#happen(happening),
+      send: (message) => this.#socket.send(message),
+      name: around.page,
+    });
   }
 
   get view(): ReadonlySignal<View> {
@@ -102,20 +125,62 @@ export class Softphone {
     this.#socket.wake();
   }
 
+  /** The way out that the screen offers first: hang up, leave, or end for all; a call that asks is declined. */
+  goOut(): void {
+    const [first] = waysOut(this.#view.value);
+    if (isAsked(this.#view.value)) this.decline();
+    if (first === "hang_up") this.hangUp();
+    if (first === "leave") this.leave();
+    if (first === "end") this.errands.give("end");
+  }
+
   hangUp(): void {
     const { call } = this.#view.value;
     if (!isLive(call)) return;
     this.#happen({ is: "hang_up_pressed" });
-    const asked = this.#socket.send({ type: "hang_up", call_id: call.call_id });
-    const insist = () => {
-      const { call: later, hangingUp } = this.#view.value;
-      if (hangingUp && later?.call_id === call.call_id) this.#phone.hangUp();
-    };
-    setTimeout(insist, asked ? HANG_UP_WITHIN_MS : 0);
+    this.#insist(call.call_id, this.#socket.send({ type: "hang_up", call_id: call.call_id }));
   }
 
-  toggleMute(): void {
-    this.#happen({ is: "mute_pressed" });
+  /** Leave the call to the others. Hanging up one's own leg means the same, so that it works without the platform's answer. */
+  leave(): void {
+    const { call } = this.#view.value;
+    if (!isLive(call)) return;
+    this.errands.give("leave");
+    this.#happen({ is: "hang_up_pressed" });
+    this.#insist(call.call_id, this.#socket.isOpen);
+  }
+
+  answer(): void {
+    if (!isAsked(this.#view.value)) return;
+    this.#rule.decide("answer");
+    this.#happen({ is: "answer_pressed" });
+  }
+
+  decline(): void {
+    const { call } = this.#view.value;
+    if (!isLive(call) || !isAsked(this.#view.value)) return;
+    this.#rule.decide("decline");
+    // Before the phone rings there is nothing to refuse but the call itself.
+    if (!this.#phone.isRung) this.errands.give("decline");
+    this.#happen({ is: "hang_up_pressed" });
+  }
+
+  /** The agent is done with the call before the wrap-up time is. */
+  readyAgain(): void {
+    this.errands.wrapUpDone();
+  }
+
+  open(panel: Panel | null): void {
+    this.#happen({ is: "panel", panel });
+  }
+
+  /** The page is about to be left during a call: what that means is on it while the browser asks. */
+  leavingPage(leaving: boolean): void {
+    this.#happen({ is: "leaving_page", leaving });
+  }
+
+  dismissOrderRefusal(): void {
+    this.#happen({ is: "order_refusal_read" });
   }
 
   chooseMicrophone(device: Device): void {
@@ -141,6 +206,15 @@ export class Softphone {
 
   levels(): Promise<{ readonly own: number; readonly theirs: number } | null> {
     return this.#phone.levels();
+  }
+
+  /** End the own leg when the platform could not be asked, or does not react. */
+  #insist(call_id: string, asked: boolean): void {
+    const insist = () => {
+      const { call, hangingUp } = this.#view.value;
+      if (hangingUp && call?.call_id === call_id) this.#phone.hangUp();
+    };
+    setTimeout(insist, asked ? HANG_UP_WITHIN_MS : 0);
   }
 
   #hello(): ToPlatform {
@@ -175,6 +249,7 @@ export class Softphone {
     this.#moved(before, after);
     this.#serveCall(before, after);
     this.#report(this.#view.value);
+    this.errands.attend(this.#view.value);
   }
 
   /** Become, or stop being, the agent's softphone. */
@@ -190,15 +265,22 @@ export class Softphone {
     }
   }
 
-  /** What a call needs: its token expected, the microphone open and muted as shown. */
+  /** What a call needs: its token expected, the ring while it asks, the microphone open and muted as shown. */
   #serveCall(before: View, after: View): void {
-    this.#rule.expect(isLive(after.call) ? after.call.answer_token : null);
+    this.#expectCall(after);
     if (after.place !== "here") return;
     if (needsMicrophone(after) && !needsMicrophone(before)) this.#openMicrophone();
     const opened = before.microphone !== "ready" && after.microphone === "ready";
     if (!needsMicrophone(after) && (opened || needsMicrophone(before))) this.#microphone.rest();
-    this.#microphone.mute(after.muted || after.hangingUp);
+    this.#microphone.mute(isMuted(after) || after.hangingUp);
     if (isLive(before.call) && !isLive(after.call)) this.#phone.hangUp();
+  }
+
+  #expectCall(view: View): void {
+    const call = isLive(view.call) ? view.call : null;
+    this.#rule.expect(call?.answer_token ?? null, call?.answer === "ask");
+    if (isAsked(view)) this.#ring.start();
+    else this.#ring.stop();
   }
 
   /** Tell the platform that the phone works, then turn the click into a call. */
@@ -233,7 +315,7 @@ export class Softphone {
 }
 
 function needsMicrophone(view: View): boolean {
-  return view.launch !== null || isLive(view.call);
+  return view.launch !== null || (isLive(view.call) && !isAsked(view));
 }
 
 function ticketIsSpent(message: FromPlatform): boolean {

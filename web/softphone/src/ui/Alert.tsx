@@ -1,4 +1,5 @@
 /** What is wrong right now, said at once to everybody (role=alert), with the button that helps where there is one. */
+import { say } from "../language/language";
 import { Sound, Warning } from "./icons";
 
 export function Alert({ alert, onHear }: { alert: { kind: string; text: string } | null; onHear: () => void }) {
@@ -10,7 +11,7 @@ export function Alert({ alert, onHear }: { alert: { kind: string; text: string }
           <p>{alert.text}</p>
           {alert.kind === "sound" && (
             <button type="button" class="button" data-testid="hear" onClick={onHear}>
-              Click to hear
+              {say("clickToHear")}
             </button>
           )}
         </div>

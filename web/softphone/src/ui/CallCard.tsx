@@ -1,12 +1,18 @@
-/** The living call: who, how far, how long, and the two buttons that matter. */
+/** The living call: who, how far, how long, and what can be done with it. */
 import { clockTime } from "../../../shared/time";
-import type { Call } from "../protocol";
+import { say } from "../language/language";
+import { isShared } from "../live-call";
+import type { Call, OrderName } from "../protocol";
 import type { Devices, Softphone } from "../softphone";
-import { talkSeconds, type View } from "../view";
+import { isAsked, isMuted, talkSeconds, type View } from "../view";
 import { callerIdOf, customerOf } from "../words";
-import { HandsetDown, Mic, MicOff, Person } from "./icons";
+import { Asked } from "./Asked";
+import { Controls, WaysOut } from "./Controls";
+import { Pause, Person } from "./icons";
 import { Level } from "./Level";
 import { MicrophonePicker } from "./MicrophonePicker";
+import { OrderRefusal } from "./OrderRefusal";
+import { People } from "./People";
 
 interface Props {
   view: View;
@@ -16,72 +22,77 @@ interface Props {
   softphone: Softphone;
 }
 
-export function CallCard({ view, call, now, devices, softphone }: Props) {
-  const talking = call.state === "talking" && !view.hangingUp;
+export function CallCard(props: Props) {
+  const { view, call, softphone } = props;
+  if (isAsked(view)) return <Asked call={call} softphone={softphone} />;
+  return (
+    <section class="call" aria-label={say("inThisCall")}>
+      {call.answered_at !== null && call.recording && <RecordingBadge paused={call.recording_paused} />}
+      <Who {...props} />
+      {isShared(call) && <People view={view} call={call} softphone={softphone} />}
+      {call.state === "agent_away" && <p class="hint">{say("hintAway")}</p>}
+      <div class="hands">
+        <Controls view={view} softphone={softphone} />
+        <OrderRefusal view={view} softphone={softphone} of={isShownHere(view)} />
+        <WaysOut view={view} softphone={softphone} />
+      </div>
+      <Footing {...props} />
+    </section>
+  );
+}
+
+/** An open panel shows the refusals of its own orders. */
+function isShownHere(view: View): (order: OrderName) => boolean {
+  return () => view.panel === null || view.panel === "history" || view.panel === "help" || view.panel === "notes";
+}
+
+function Who({ view, call, now }: Props) {
+  const talking = call.answered_at !== null && !view.hangingUp && call.state !== "agent_away";
   const seconds = talkSeconds(view, now);
   return (
-    <div class="call">
-      <div class={`portrait ${talking ? "talking" : "waiting"}`}>
-        <Person />
-      </div>
-      <p class="who" data-testid="customer-number">
-        {customerOf(call)}
-      </p>
+    <div class="who-block">
+      {!isShared(call) && (
+        <div class={`portrait ${talking ? "talking" : "waiting"}`}>
+          <Person />
+        </div>
+      )}
+      {!isShared(call) && (
+        <p class="who" data-testid="customer-number">
+          {customerOf(call)}
+        </p>
+      )}
       {seconds === null ? (
-        <p class="timer still">from {callerIdOf(call)}</p>
+        <p class="timer still">{say("from", { number: callerIdOf(call) })}</p>
       ) : (
         <p class="timer" role="timer" aria-live="off" data-testid="timer">
           {clockTime(seconds)}
         </p>
       )}
-      <div class="controls">
-        <MuteButton muted={view.muted} softphone={softphone} />
-        <div class="control">
-          <button
-            type="button"
-            class="round danger"
-            data-testid="hang-up"
-            aria-keyshortcuts="Escape Shift+H"
-            disabled={view.hangingUp || call.state === "ending"}
-            onClick={() => softphone.hangUp()}
-          >
-            <HandsetDown />
-            <span class="label">Hang up</span>
-          </button>
-        </div>
-      </div>
-      <div class="footing">
-        <div class="microphone-row">
-          <MicrophonePicker devices={devices} onChoose={(device) => softphone.chooseMicrophone(device)} />
-          {talking && !view.muted && <Level levels={() => softphone.levels()} />}
-        </div>
-        <p class="facts">
-          {seconds !== null && <span>Caller ID {callerIdOf(call)}</span>}
-          {call.recording && (
-            <span class="recorded" data-testid="recorded">
-              Recorded
-            </span>
-          )}
-        </p>
-      </div>
     </div>
   );
 }
 
-function MuteButton({ muted, softphone }: { muted: boolean; softphone: Softphone }) {
+/** Word, shape and colour: a dot while it runs, bars in another frame while it does not. */
+function RecordingBadge({ paused }: { paused: boolean }) {
   return (
-    <div class="control">
-      <button
-        type="button"
-        class="round"
-        data-testid="mute"
-        aria-pressed={muted}
-        aria-keyshortcuts="M"
-        onClick={() => softphone.toggleMute()}
-      >
-        {muted ? <MicOff /> : <Mic />}
-        <span class="label">{muted ? "Muted" : "Mute"}</span>
-      </button>
+    <p class={`recorded ${paused ? "paused" : ""}`} data-testid="recorded" data-paused={paused}>
+      {paused ? <Pause /> : <span class="red-dot" aria-hidden="true" />}
+      {say(paused ? "recordingPaused" : "recording")}
+    </p>
+  );
+}
+
+function Footing({ view, call, devices, softphone }: Props) {
+  const voice = call.answered_at !== null && !isMuted(view) && !view.hangingUp;
+  return (
+    <div class="footing">
+      <div class="microphone-row">
+        <MicrophonePicker devices={devices} onChoose={(device) => softphone.chooseMicrophone(device)} />
+        {voice && <Level levels={() => softphone.levels()} />}
+      </div>
+      {call.answered_at !== null && call.seat === "agent" && (
+        <p class="facts">{say("callerId", { number: callerIdOf(call) })}</p>
+      )}
     </div>
   );
 }

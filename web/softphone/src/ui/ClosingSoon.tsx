@@ -3,6 +3,7 @@
  * says so, and any sign of life stops it. Browsers let a page close a tab that has no history, as this one's.
  */
 import { useEffect, useState } from "preact/hooks";
+import { say } from "../language/language";
 
 /** Longer than the softphone in the other tab has to take up the call (docs/softphone-protocol.md, `launch`). */
 const SECONDS = 6;
@@ -25,14 +26,8 @@ export function ClosingSoon() {
     };
   }, [left]);
   return (
-    <p class="small" data-testid="closing">
-      {left === null ? (
-        "You can close this tab."
-      ) : (
-        <>
-          This tab closes in <span class="digits">{left}</span> s. Click anywhere to keep it.
-        </>
-      )}
+    <p class="small digits" data-testid="closing">
+      {left === null ? say("canClose") : say("tabCloses", { n: left })}
     </p>
   );
 }

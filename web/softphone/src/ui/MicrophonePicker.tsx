@@ -1,4 +1,5 @@
 /** Which microphone, as the system names it. */
+import { say } from "../language/language";
 import type { Device } from "../microphone";
 import type { Devices } from "../softphone";
 import { Mic } from "./icons";
@@ -18,7 +19,7 @@ export function MicrophonePicker({ devices, onChoose }: Props) {
   return (
     <label class="picker">
       <Mic />
-      <span class="visually-hidden">Microphone</span>
+      <span class="visually-hidden">{say("microphone")}</span>
       <select data-testid="microphone-select" value={devices.current ?? ""} onChange={choose}>
         {devices.all.map((device) => (
           <option key={device.id} value={device.id}>

@@ -1,14 +1,18 @@
 /** The screens without a living call. Each says what happened and what to do next. */
 import type { ComponentChildren } from "preact";
+import { clockTime } from "../../../shared/time";
+import { say } from "../language/language";
 import type { Devices, Softphone } from "../softphone";
-import { microphoneTrouble, type View } from "../view";
-import { customerOf, endLine, hintLine, microphoneAdvice, numberOf } from "../words";
+import { microphoneTrouble, type View, wrapUpSeconds } from "../view";
+import { customerOf, endRemedy, hintLine, microphoneAdvice, numberOf, refusalDetail, refusalRemedy } from "../words";
 import { ClosingSoon } from "./ClosingSoon";
 import { Check, Handset, HandsetDown, Lock, Mic, MicOff, Tabs, Warning } from "./icons";
 import { MicrophonePicker } from "./MicrophonePicker";
+import { NotesForm } from "./NotesForm";
 
 interface Props {
   view: View;
+  now: number;
   devices: Devices;
   softphone: Softphone;
 }
@@ -53,31 +57,44 @@ export function Idle({ view, devices, softphone }: Props) {
 }
 
 function idleText(waiting: boolean): string {
-  return waiting
-    ? "Calls can be made as soon as it is back. Leave this tab open."
-    : "Click Dial in your CRM: the call starts here by itself. Leave this tab open.";
+  return say(waiting ? "hintWaiting" : "hintIdle");
 }
 
-export function Ended({ view, devices, softphone }: Props) {
+export function Ended({ view, now, softphone }: Props) {
   const { call } = view;
   if (call === null) return null;
-  const answered = (call.end?.duration ?? 0) > 0;
+  const answered = call.answered_at !== null && call.seat === "agent";
+  const writes = answered || view.wrapUp?.call_id === call.call_id;
+  const remedy = call.end === null ? "" : endRemedy(call.end);
   return (
-    <Notice icon={<HandsetDown />} tone={answered ? "calm" : "bad"}>
+    <Notice icon={<HandsetDown />} tone={(call.end?.duration ?? 0) > 0 ? "calm" : "bad"}>
       <p class="who" data-testid="customer-number">
         {customerOf(call)}
       </p>
-      <p class="text" data-testid="end-duration">
-        {endLine(call)}
-      </p>
-      {call.end?.remedy && (
+      {remedy !== "" && (
         <p class="remedy" data-testid="end-remedy">
-          {call.end.remedy}
+          {remedy}
         </p>
       )}
-      <p class="small">Ready for your next call.</p>
-      <MicrophonePicker devices={devices} onChoose={(device) => softphone.chooseMicrophone(device)} />
+      <WrapUpLine view={view} now={now} softphone={softphone} />
+      {writes && <NotesForm view={view} call={call} softphone={softphone} />}
     </Notice>
+  );
+}
+
+/** How long nobody is put through, and the button that ends it. */
+function WrapUpLine({ view, now, softphone }: { view: View; now: number; softphone: Softphone }) {
+  const left = wrapUpSeconds(view, now);
+  if (left === null) return <p class="small">{say("nextCall")}</p>;
+  return (
+    <div class="wrap-up" data-testid="wrap-up">
+      <p role="timer" aria-live="off">
+        {say("wrapUpLeft", { time: clockTime(Math.ceil(left)) })}
+      </p>
+      <button type="button" class="button primary" data-testid="ready-again" onClick={() => softphone.readyAgain()}>
+        {say("readyAgain")}
+      </button>
+    </div>
   );
 }
 
@@ -85,16 +102,16 @@ export function Refused({ view, softphone }: Props) {
   const { refusal } = view;
   if (refusal === null) return null;
   return (
-    <Notice icon={<Warning />} tone="bad" {...(refusal.detail === refusal.title ? {} : { text: refusal.detail })}>
+    <Notice icon={<Warning />} tone="bad" text={refusalDetail(refusal)}>
       <p class="remedy" data-testid="refusal-remedy">
-        {refusal.remedy}
+        {refusalRemedy(refusal)}
       </p>
       <p class="small">
-        {refusal.code === "launch_spent" ? "Nobody was called again." : "Nobody was called."} Code for your
-        administrator: <code data-testid="refusal-code">{refusal.code}</code>
+        {say(refusal.code === "launch_spent" ? "notCalledAgain" : "nobodyCalled")} {say("codeForAdmin")}{" "}
+        <code data-testid="refusal-code">{refusal.code}</code>
       </p>
       <button type="button" class="button" data-testid="refusal-ok" onClick={() => softphone.dismissRefusal()}>
-        OK
+        {say("ok")}
       </button>
     </Notice>
   );
@@ -118,7 +135,7 @@ export function MicrophoneTroubled({ view, softphone }: Props) {
           data-testid="retry-microphone"
           onClick={() => softphone.retryMicrophone()}
         >
-          Try again
+          {say("tryAgain")}
         </button>
       )}
     </Notice>
@@ -129,10 +146,7 @@ export function Elsewhere({ view, softphone }: Props) {
   const handedOver = view.launch !== null;
   const number = view.launch !== null ? numberOf(view.launch) : view.call !== null ? customerOf(view.call) : null;
   return (
-    <Notice
-      icon={<Tabs />}
-      text={handedOver ? "The call was sent there." : "Calls start there by themselves. You can close this tab."}
-    >
+    <Notice icon={<Tabs />} text={say(handedOver ? "sentThere" : "startsThere")}>
       {number !== null && (
         <p class="who" data-testid="customer-number">
           {number}
@@ -140,7 +154,7 @@ export function Elsewhere({ view, softphone }: Props) {
       )}
       {handedOver && <ClosingSoon />}
       <button type="button" class="button" data-testid="use-this-tab" onClick={() => softphone.takeOver()}>
-        Use this tab instead
+        {say("useThisTab")}
       </button>
     </Notice>
   );
@@ -148,9 +162,9 @@ export function Elsewhere({ view, softphone }: Props) {
 
 export function Replaced({ softphone }: Props) {
   return (
-    <Notice icon={<Tabs />} text="Calls now start in the tab that you opened last. You can close this one.">
+    <Notice icon={<Tabs />} text={say("nowThere")}>
       <button type="button" class="button" data-testid="use-this-tab" onClick={() => softphone.takeOver()}>
-        Use this tab instead
+        {say("useThisTab")}
       </button>
     </Notice>
   );
@@ -160,7 +174,7 @@ export function SignedOut({ view }: Props) {
   return (
     <Notice icon={<Lock />} tone="bad">
       <p class="remedy" data-testid="signed-out-remedy">
-        {view.farewell?.remedy ?? "Click Dial in your CRM again: that signs you in."}
+        {view.farewell === null ? say("signInAgain") : refusalRemedy(view.farewell)}
       </p>
     </Notice>
   );
