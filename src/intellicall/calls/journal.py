@@ -97,14 +97,10 @@ _OF_ACCOUNT = (
     .order_by(journal.c.position)
     .limit(bindparam("most"))
 )
-# In the order of `seq`, which is that of `position` within a call, so that SQLite takes the index of the call.
-_OF_ACCOUNTS_CALL = (
+# With the account in it, SQLite would read the account's whole history. `seq` grows with `position` within a call.
+_OF_CALL_AFTER = (
     select(journal)
-    .where(
-        journal.c.call_id == bindparam("call"),
-        journal.c.account_id == bindparam("account"),
-        journal.c.position > bindparam("after"),
-    )
+    .where(journal.c.call_id == bindparam("call"), journal.c.position > bindparam("after"))
     .order_by(journal.c.seq)
     .limit(bindparam("most"))
 )
@@ -117,10 +113,11 @@ def read(connection: Connection, call_id: str, first: int = 1) -> list[JournalEn
 
 def read_after(connection: Connection, account_id: str, position: int, most: int, call_id: str | None = None) -> list[JournalEntry]:
     """Return up to `most` entries of the account's calls, or of one of them, after this position, in order."""
-    values = {"account": account_id, "after": position, "most": most}
     if call_id is None:
-        return [_entry(row) for row in connection.execute(_OF_ACCOUNT, values)]
-    return [_entry(row) for row in connection.execute(_OF_ACCOUNTS_CALL, {**values, "call": call_id})]
+        rows = connection.execute(_OF_ACCOUNT, {"account": account_id, "after": position, "most": most})
+    else:
+        rows = connection.execute(_OF_CALL_AFTER, {"call": call_id, "after": position, "most": most})
+    return [_entry(row) for row in rows if row.account_id == account_id]
 
 
 def last_position(connection: Connection) -> int:
