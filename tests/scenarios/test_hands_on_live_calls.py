@@ -4,38 +4,16 @@ The recording hears as the customer does (right) and what the customer says (lef
 agent's phone plays 440 Hz, the guest's 700 Hz, the customer's 1000 Hz, and whatever else sounds is the hold music or ringing.
 """
 
-from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support import audio
 from tests.support.demo import Demo
+from tests.support.hearing import heard
 from tests.support.results import HEARD, download
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
-
-SHORTEST = 4  # windows of 100 ms: what is heard for less than this is a passage, not a state
-
-
-def heard(samples: Sequence[int]) -> list[str]:
-    """Return what is heard, in order: `agent`, `guest`, `both`, `silence` or `other` (music, ringing)."""
-    labels = [_label(window) for window in audio.windows(samples)]
-    runs = [(label, len(list(run))) for label, run in groupby(labels)]
-    long = [label for label, length in runs if length >= SHORTEST]
-    return [label for label, _ in groupby(long)]
-
-
-def _label(window: Sequence[int]) -> str:
-    if audio.loudness(window) < audio.AUDIBLE:
-        return "silence"
-    agent, guest = audio.tone_share(window, 440), audio.tone_share(window, 700)
-    if agent >= audio.PRESENT:
-        return "agent"
-    if guest >= audio.PRESENT:
-        return "guest"
-    return "both" if agent + guest >= audio.PRESENT and min(agent, guest) > 0.15 else "other"
 
 
 class Hands:
