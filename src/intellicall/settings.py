@@ -59,8 +59,11 @@ class Settings(BaseSettings):
         default=None, description="Folder of the fetched private engine. Default: the user's cache folder."
     )
     engine_ari_url: str = Field(default="http://127.0.0.1:8088", description="External engine: base URL of its HTTP server.")
-    engine_ari_user: str = Field(default="intellicall", description="External engine: ARI user.")
-    engine_ari_password: SecretStr = Field(default=SecretStr(""), description="External engine: ARI password.")
+    engine_ari_user: str = Field(default="intellicall", description="External engine: user of ARI and AMI.")
+    engine_ari_password: SecretStr = Field(default=SecretStr(""), description="External engine: password of ARI and AMI.")
+    engine_ami_port: int = Field(
+        default=5038, ge=1, le=65535, description="External engine: TCP port of its AMI, on the host of its HTTP server."
+    )
     sip_host: str = Field(
         default="127.0.0.1",
         description="Address that the embedded engine's SIP transports listen on. Loopback unless carriers are outside.",
@@ -76,6 +79,11 @@ class Settings(BaseSettings):
     )
     rtp_port_min: int = Field(default=20000, ge=1024, le=65534, description="Lowest RTP port of the embedded engine.")
     rtp_port_max: int = Field(default=29999, ge=1025, le=65535, description="Highest RTP port of the embedded engine.")
+
+    hold_music: Path | None = Field(
+        default=None,
+        description="Folder of hold music in files that the engine plays (WAV, Ogg, G.711, …). Default: music of the house.",
+    )
 
     sandbox: bool = Field(
         default=False, description="Run the test network: a carrier on this machine, for sandbox accounts and their test numbers."

@@ -18,7 +18,19 @@ from intellicall.telephony.asterisk.install import EngineInstall
 from intellicall.telephony.asterisk.process import EngineDirs
 from intellicall.telephony.engine import Trunk
 
-SITE = EngineSite("127.0.0.1", 18088, "192.0.2.1", 5060, 20000, 29999, "user", "secret", external_address="198.51.100.7")
+SITE = EngineSite(
+    http_host="127.0.0.1",
+    http_port=18088,
+    sip_host="192.0.2.1",
+    sip_port=5060,
+    rtp_port_min=20000,
+    rtp_port_max=29999,
+    ami_port=15038,
+    user="user",
+    password="secret",
+    hold_music=Path("/music"),
+    external_address="198.51.100.7",
+)
 
 
 def test_the_same_site_gives_the_same_files() -> None:
@@ -28,11 +40,18 @@ def test_the_same_site_gives_the_same_files() -> None:
 def test_nothing_listens_where_it_must_not() -> None:
     files = configuration(SITE)
     assert "bindaddr=127.0.0.1" in files["http.conf"]
-    assert "enabled=no" in files["manager.conf"]
+    assert {"bindaddr=127.0.0.1", "port=15038", "webenabled=no"} <= set(files["manager.conf"].splitlines())
     assert "enable_status=no" in files["http.conf"]
     binds = [line for line in files["pjsip.conf"].splitlines() if line.startswith("bind=")]
     assert binds == ["bind=192.0.2.1:5060", "bind=192.0.2.1:5060", "bind=192.0.2.1:5061", "bind=127.0.0.1:18088"]
-    assert "secret" not in "".join(text for name, text in files.items() if name != "ari.conf")
+    assert "secret" not in "".join(text for name, text in files.items() if name not in {"ari.conf", "manager.conf"})
+
+
+def test_the_managers_user_may_only_touch_calls() -> None:
+    lines = configuration(SITE)["manager.conf"].splitlines()
+    assert [line for line in lines if line.startswith(("read", "write="))] == ["read=", "write=call"]
+    assert lines[lines.index("[user]") + 1] == "secret=secret"
+    assert {"deny=0.0.0.0/0.0.0.0", "permit=127.0.0.0/255.0.0.0"} <= set(lines)
 
 
 def test_dangerous_modules_are_not_loaded() -> None:

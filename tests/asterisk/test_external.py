@@ -31,6 +31,7 @@ async def test_a_call_on_an_engine_that_an_operator_runs(
         engine=EngineMode.EXTERNAL,
         engine_ari_url=f"http://127.0.0.1:{find_free_port()}",
         engine_ari_password=SecretStr("between-us"),
+        engine_ami_port=find_free_port(),
         sip_port=find_free_port(),
     )
     dirs = EngineDirs.below(short_tmp / "operator")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from intellicall.telephony.asterisk.legs import AgentTrunkFailed, AgentUp, CallLegs, Outcome, channel_call
+from intellicall.telephony.asterisk.legs import CallLegs, LegUp, Outcome, TrunkFailed, channel_call
 from intellicall.telephony.engine import Cause, LegAnswered, LegEnded, LegRinging, Role
 
 START = datetime(2026, 7, 3, 10, 0, tzinfo=UTC)
@@ -39,8 +39,8 @@ def tell(legs: CallLegs, *events: Seen, step: float = 1.0) -> list[Outcome]:
         shown = {"id": channel, "state": more.get("state", "Down"), "channelvars": {"IC_CALL": "c"}}
         for outcome in legs.observe(kind, shown, more, at):
             told.append(outcome)
-            if isinstance(outcome, AgentUp):
-                told += legs.agent_answered(outcome.at)
+            if isinstance(outcome, LegUp):
+                told += legs.answer(legs.legs[outcome.leg], outcome.at)
     return told
 
 
@@ -131,7 +131,7 @@ def test_a_failed_trunk_is_not_the_customers_end_while_another_is_tried(second: 
 
 def test_the_agents_trunk_fails_and_the_next_is_asked_for() -> None:
     told = tell(call(), dial(AGENT), asks(AGENT, tech_cause=503), gone(AGENT, 34, 503))
-    assert [type(outcome) for outcome in told] == [AgentTrunkFailed]
+    assert [type(outcome) for outcome in told] == [TrunkFailed]
     told = tell(call(), dial(AGENT), dial(AGENT, "RINGING"), asks(AGENT, tech_cause=503), gone(AGENT, 34, 503))
     assert brief(told)[-1] == (Role.AGENT, Cause.CARRIER_FAILURE, True, 503)
 
@@ -139,7 +139,7 @@ def test_the_agents_trunk_fails_and_the_next_is_asked_for() -> None:
 def test_a_softphone_without_audio() -> None:
     legs = call(softphone=True)
     list(legs.observe("ChannelStateChange", {"id": AGENT, "state": "Up", "channelvars": {}}, {}, START))
-    legs.no_audio = True
+    legs.agent.no_audio = True
     assert brief(tell(legs, asks(AGENT, soft=True), gone(AGENT))) == [(Role.AGENT, Cause.NO_AUDIO, False, None)]
 
 

@@ -37,6 +37,8 @@ class RtpPhone(asyncio.DatagramProtocol):
     packets: list[RtpPacket] = field(default_factory=list)
     _transport: asyncio.DatagramTransport | None = None
     _player: asyncio.Task[None] | None = None
+    _sent: int = 0
+    _to: int = 0
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -62,18 +64,30 @@ class RtpPhone(asyncio.DatagramProtocol):
         self.packets.append(RtpPacket(time.monotonic(), payload_type & 0x7F, sequence, timestamp, data[12:]))
 
     def play(self, frequency: int, port: int) -> None:
-        """Play a tone to 127.0.0.1:`port` until the phone is closed."""
-        self._player = asyncio.create_task(self._play(frequency, port))
+        """Play a tone to 127.0.0.1:`port` until `stop`, or until the phone is closed."""
+        self.stop()
+        self._to = port
+        self._player = asyncio.create_task(self._play(frequency))
 
-    async def _play(self, frequency: int, port: int) -> None:
+    def stop(self) -> None:
+        """Be silent, without a packet, from now on."""
+        if self._player is not None:
+            self._player.cancel()
+
+    def send(self, payload_type: int, timestamp: int, payload: bytes, *, marker: bool = False) -> None:
+        """Send one packet to where `play` plays, in one sequence with its packets."""
         assert self._transport is not None
+        header = struct.pack("!BBHII", 0x80, 0x80 * marker | payload_type, self._sent & 0xFFFF, timestamp, 0x1C)
+        self._sent += 1
+        self._transport.sendto(header + payload, ("127.0.0.1", self._to))
+
+    async def _play(self, frequency: int) -> None:
         loop = asyncio.get_running_loop()
         start = loop.time()
         second = bytes(a_law(round(10_000 * math.sin(2 * math.pi * frequency * index / 8000))) for index in range(8000))
         for count in range(1_000_000):
             at = count * PACKET_SAMPLES % 8000
-            header = struct.pack("!BBHII", 0x80, PCMA, count & 0xFFFF, count * PACKET_SAMPLES & 0xFFFFFFFF, 0x1C)
-            self._transport.sendto(header + second[at : at + PACKET_SAMPLES], ("127.0.0.1", port))
+            self.send(PCMA, count * PACKET_SAMPLES & 0xFFFFFFFF, second[at : at + PACKET_SAMPLES])
             await asyncio.sleep(max(0.0, start + (count + 1) * 0.02 - loop.time()))
 
     def heard(self) -> array[int]:

@@ -230,11 +230,11 @@ def parse_messages(text: str) -> list[SipMessage]:
     return messages
 
 
-async def until(condition: Callable[[], bool], deadline_s: float = 10.0) -> None:
-    """Wait until the condition holds, looking every 10 ms. Raises TimeoutError."""
+async def until(condition: Callable[[], bool], deadline_s: float = 10.0, every_s: float = 0.01) -> None:
+    """Wait until the condition holds, looking every 10 ms unless told otherwise. Raises TimeoutError."""
     async with asyncio.timeout(deadline_s):
         while not condition():  # noqa: ASYNC110 - another process brings it about; it sends no event
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(every_s)
 
 
 class Sipp:

@@ -14,8 +14,10 @@ MODULES = (
     *("res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_crypto"),
     *("res_http_websocket", "res_websocket_client", "pbx_config"),
     *("func_callerid", "func_cdr", "func_channel", "func_hangupcause", "func_logic", "func_strings", "func_timeout"),
-    *("codec_alaw", "codec_ulaw", "codec_resample", "codec_opus_open_source", "res_format_attr_opus", "format_sln"),
-    *("bridge_simple", "bridge_native_rtp", "bridge_builtin_features", "bridge_builtin_interval_features"),
+    *("codec_alaw", "codec_ulaw", "codec_resample", "codec_opus_open_source", "res_format_attr_opus"),
+    *("format_sln", "format_wav", "format_pcm", "format_gsm", "format_ogg_vorbis", "format_ogg_opus_open_source"),
+    *("bridge_simple", "bridge_native_rtp", "bridge_softmix", "bridge_builtin_features", "bridge_builtin_interval_features"),
+    *("bridge_holding", "res_musiconhold", "res_mutestream", "app_softhangup", "app_senddtmf"),
     *("res_rtp_asterisk", "res_srtp", "res_pjproject", "res_pjsip", "res_pjsip_session", "res_pjsip_pubsub"),
     *("res_pjsip_authenticator_digest", "res_pjsip_outbound_authenticator_digest", "res_pjsip_endpoint_identifier_user"),
     *("res_pjsip_caller_id", "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_rfc3326", "res_pjsip_sdp_rtp"),
@@ -48,8 +50,10 @@ class EngineSite:
     sip_port: int
     rtp_port_min: int
     rtp_port_max: int
-    ari_user: str
-    ari_password: str = field(repr=False)
+    ami_port: int
+    user: str
+    password: str = field(repr=False)
+    hold_music: Path
     external_address: str | None = None
     ca_file: Path | None = None
 
@@ -68,7 +72,8 @@ def configuration(site: EngineSite) -> dict[str, str]:
         "indications.conf": INDICATIONS_CONF,
         "cdr.conf": "[general]\nenable=yes\nunanswered=yes\n",
         "cdr_custom.conf": CDR_CUSTOM_CONF,
-        "manager.conf": "[general]\nenabled=no\n",
+        "manager.conf": _manager(site),
+        "musiconhold.conf": _lines("[general]", "[default]", "mode=files", f"directory={site.hold_music}", "sort=alpha"),
         # Read at start by modules that cannot do without the file; empty means their defaults.
         "pjproject.conf": "[startup]\nlog_level=1\n",
         "features.conf": "[general]\n",
@@ -99,8 +104,6 @@ STASIS_CONF = """\
 decline=ast_channel_varset_type
 decline=ast_rtp_rtcp_sent_type
 decline=ast_rtp_rtcp_received_type
-decline=ast_channel_mixmonitor_start_type
-decline=ast_channel_mixmonitor_stop_type
 """
 
 # ITU-T E.180 supplement 2: India.
@@ -148,11 +151,31 @@ def _ari(site: EngineSite) -> str:
         "pretty=no",
         "websocket_write_timeout=10000",
         f"channelvars={','.join(CHANNEL_VARIABLES)}",
-        f"[{site.ari_user}]",
+        f"[{site.user}]",
         "type=user",
         "read_only=no",
         "password_format=plain",
-        f"password={site.ari_password}",
+        f"password={site.password}",
+    )
+
+
+def _manager(site: EngineSite) -> str:
+    """AMI for what ARI cannot do, by the same user; class `call` alone: no originate, no command, no configuration."""
+    return _lines(
+        "[general]",
+        "enabled=yes",
+        "webenabled=no",
+        f"bindaddr={site.http_host}",
+        f"port={site.ami_port}",
+        "displayconnects=no",
+        "authtimeout=5",
+        f"[{site.user}]",
+        f"secret={site.password}",
+        "deny=0.0.0.0/0.0.0.0",
+        "permit=127.0.0.0/255.0.0.0",
+        "read=",
+        "write=call",
+        "writetimeout=5000",
     )
 
 

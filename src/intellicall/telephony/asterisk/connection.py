@@ -26,6 +26,7 @@ EVENT_TYPES = (
     "ChannelStateChange",
     "ChannelHangupRequest",
     "ChannelDestroyed",
+    "ChannelDtmfReceived",
 )
 CONNECT_TIMEOUT_S = 2.0
 REQUEST_TIMEOUT_S = 1.0
@@ -40,11 +41,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class EngineConnection:
-    """Where an engine's ARI is: base URL of its HTTP server (`http://127.0.0.1:8088`), user, password."""
+    """Where an engine is: base URL of its HTTP server (`http://127.0.0.1:8088`), and the user and password of ARI and AMI.
+
+    AMI is on the same host, TCP port `ami_port`.
+    """
 
     url: str
     user: str
     password: str = field(repr=False)
+    ami_port: int = 5038
 
     @property
     def events_url(self) -> str:

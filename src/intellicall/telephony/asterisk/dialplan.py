@@ -18,6 +18,8 @@ APP = "intellicall"
 AGENT_CONTEXT = "intellicall-agent"
 CUSTOMER_CONTEXT = "intellicall-customer"
 RECORD_CONTEXT = "intellicall-record"
+LIFTED_CONTEXT = "intellicall-lifted"
+GUARD_CONTEXT = "intellicall-guard"
 CLOSED_CONTEXT = "intellicall-closed"
 """Where endpoints land with whatever they dial themselves: it has no extension, so nothing can be dialed."""
 
@@ -26,6 +28,8 @@ CHANNEL_VARIABLES = (CALL_VARIABLE,)
 """Channel variables that every channel event carries (`channelvars` in ari.conf)."""
 FILE_VARIABLE = "IC_FILE"
 LIMIT_VARIABLE = "IC_MAX"
+ENDS_VARIABLE = "IC_ENDS"
+"""On a vital leg: the names of the channels that end with it, with `&` between."""
 
 TRUNK_PREFIX = "trunk-"
 UNATTENDED_S = 20
@@ -35,9 +39,15 @@ SETUP_GRACE_S = 5
 NEVER_REACHED = "(0|3|18|20|27|34|38|41|42|102)?"
 """Causes that Asterisk itself gives when no SIP response came: no such endpoint, no connection, no trust, no answer."""
 
+GUARD_PUSH = {"CHANNEL(hangup_handler_push)": f"{GUARD_CONTEXT},s,1"}
+"""The variable that gives a channel its guard: when it ends, the engine itself ends the channels of `ENDS_VARIABLE`."""
+
 _NUMBER = re.compile(r"\+?[0-9]{1,32}")
 _SAFE_FILE = re.compile(r"/[\w./~@+=-]*")
 
+_CUSTOMER = "PJSIP/${IC_VIA_${IC_TRY}}/sip:${FILTER(+0-9,${IC_TO_${IC_TRY}})}@${IC_HOST_${IC_TRY}}"
+_CALLER = "${FILTER(+0-9,${IC_FROM_${IC_TRY}})}"
+# Few steps: each one is told to ARI and AMI, which costs more than the step itself.
 EXTENSIONS_CONF = f"""\
 [general]
 static=yes
@@ -52,14 +62,9 @@ exten => s,1,Set(TIMEOUT(absolute)={UNATTENDED_S})
  same => n,Hangup()
 
 [{CUSTOMER_CONTEXT}]
-exten => s,1,Set(TIMEOUT(absolute)=${{IC_ABSOLUTE}})
- same => n,Set(IC_TRY=1)
- same => n,Set(IC_LEFT=${{IC_RING}})
- same => n,Set(IC_UNTIL=$[${{EPOCH}} + ${{IC_RING}}])
+exten => s,1,MSet(TIMEOUT(absolute)=${{IC_ABSOLUTE}},IC_UNTIL=$[${{EPOCH}} + ${{IC_LEFT}}])
  same => n(try),HangupCauseClear()
- same => n,Set(CALLERID(num)=${{FILTER(+0-9,${{IC_FROM_${{IC_TRY}}}})}})
- same => n,Set(IC_URI=sip:${{FILTER(+0-9,${{IC_TO_${{IC_TRY}}}})}}@${{IC_HOST_${{IC_TRY}}}})
- same => n,Dial(PJSIP/${{IC_VIA_${{IC_TRY}}}}/${{IC_URI}},${{IC_LEFT}},iIS(${{IC_MAX}})${{IC_RECORD}})
+ same => n,Dial({_CUSTOMER},${{IC_LEFT}},iIS(${{IC_MAX}})f({_CALLER})${{IC_RECORD}})
  same => n,GotoIf($["${{RINGTIME_MS}}${{PROGRESSTIME_MS}}" != "" | ${{IC_TRY}} >= ${{IC_TRIES}}]?over)
  same => n,Set(IC_KEY=${{HANGUPCAUSE_KEYS()}})
  same => n,GotoIf($["${{IC_KEY}}" = ""]?silent)
@@ -74,8 +79,19 @@ exten => s,1,Set(TIMEOUT(absolute)=${{IC_ABSOLUTE}})
  same => n(over),Hangup()
 
 [{RECORD_CONTEXT}]
-exten => s,1,MixMonitor(${{{FILE_VARIABLE}}},Db)
+exten => s,1,MixMonitor(${{{FILE_VARIABLE}}},D)
  same => n,Return()
+
+[{LIFTED_CONTEXT}]
+exten => s,1,Set(CHANNEL(hangup_handler_push)={GUARD_CONTEXT},s,1)
+ same => n,Stasis({APP})
+ same => n,Hangup()
+
+[{GUARD_CONTEXT}]
+exten => s,1(next),GotoIf($["${{{ENDS_VARIABLE}}}" = ""]?done)
+ same => n,SoftHangup(${{SHIFT({ENDS_VARIABLE},&)}})
+ same => n,Goto(next)
+ same => n(done),Return()
 """
 
 
@@ -117,8 +133,9 @@ def call_variables(plan: CallPlan, trunks: Mapping[str, Trunk], recordings_dir: 
     variables = {
         f"__{CALL_VARIABLE}": plan.call_id,
         "IC_ABSOLUTE": str(plan.customer_ring_s + plan.max_length_s + SETUP_GRACE_S),
-        "IC_RING": str(plan.customer_ring_s),
-        LIMIT_VARIABLE: str(plan.max_length_s),
+        "IC_LEFT": str(plan.customer_ring_s),
+        "IC_TRY": "1",
+        f"__{LIMIT_VARIABLE}": str(plan.max_length_s),
         "IC_TRIES": str(len(usable)),
     }
     for position, trunk in enumerate(usable, 1):
@@ -128,7 +145,7 @@ def call_variables(plan: CallPlan, trunks: Mapping[str, Trunk], recordings_dir: 
         variables[f"IC_VIA_{position}"] = trunk_endpoint(trunk)
     if plan.recording is not None:
         variables[f"__{FILE_VARIABLE}"] = str(recording_file(recordings_dir, plan.recording))
-        variables["IC_RECORD"] = f"b({RECORD_CONTEXT}^s^1)"
+        variables["IC_RECORD"] = f"U({RECORD_CONTEXT})"
     return variables
 
 

@@ -15,6 +15,7 @@ import structlog
 
 from intellicall.clock import Clock
 from intellicall.settings import Settings
+from intellicall.telephony.asterisk import hold_music
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
 from intellicall.telephony.asterisk.config import ENGINE_OPTIONS, LEGS_FILE, EngineSite, configuration
 from intellicall.telephony.asterisk.connection import EngineConnection
@@ -34,6 +35,7 @@ class Kept:
     """What one engine folder keeps for ever, so that a restarted platform finds the running engine again."""
 
     http_port: int
+    ami_port: int
     sip_port: int
     ari_password: str = field(repr=False)
     softphone_secret: str = field(repr=False)
@@ -57,7 +59,10 @@ class EmbeddedProcess:
     async def start(self) -> None:
         """Find or fetch the engine, write its configuration, adopt or start it. Raises InstallError, AlreadySupervised."""
         install = await asyncio.to_thread(find_or_fetch, self._settings.engine_prefix, self._progress)
-        files = configuration(engine_site(self._settings, self._kept))
+        site = engine_site(self._settings, self._kept)
+        if self._settings.hold_music is None:
+            await asyncio.to_thread(hold_music.write, site.hold_music)
+        files = configuration(site)
         files["asterisk.conf"] = self._dirs.asterisk_conf(install, **ENGINE_OPTIONS)
         write_folder(self._dirs.etc, files)
         _rotate(self._dirs.log / "cdr-custom" / LEGS_FILE)
@@ -85,7 +90,7 @@ def embedded_engine(settings: Settings, clock: Clock, progress: Progress | None 
     kept = keep(settings, dirs)
     process = EmbeddedProcess(settings, kept, dirs, progress or _log_progress)
     return AsteriskEngine(
-        EngineConnection(f"http://{LOOPBACK}:{kept.http_port}", ARI_USER, kept.ari_password),
+        EngineConnection(f"http://{LOOPBACK}:{kept.http_port}", ARI_USER, kept.ari_password, kept.ami_port),
         recordings_dir=settings.recordings_dir,
         clock=clock,
         softphone_secret=kept.softphone_secret,
@@ -100,7 +105,7 @@ def external_engine(settings: Settings, clock: Clock) -> AsteriskEngine:
     """
     password = settings.engine_ari_password.get_secret_value()
     return AsteriskEngine(
-        EngineConnection(settings.engine_ari_url, settings.engine_ari_user, password),
+        EngineConnection(settings.engine_ari_url, settings.engine_ari_user, password, settings.engine_ami_port),
         recordings_dir=settings.recordings_dir,
         clock=clock,
         softphone_secret=password,
@@ -111,9 +116,12 @@ def write_operator_folder(folder: Path, settings: Settings) -> None:
     """Write the configuration folder (all but asterisk.conf) for an operator to install as his engine's `/etc/asterisk`."""
     url = settings.engine_ari_url
     port = int(url.rsplit(":", 1)[1].split("/")[0]) if url.count(":") > 1 else 8088
-    kept = Kept(port, settings.sip_port or 5060, settings.engine_ari_password.get_secret_value(), "")
+    kept = Kept(port, settings.engine_ami_port, settings.sip_port or 5060, settings.engine_ari_password.get_secret_value(), "")
+    site = engine_site(settings, kept, settings.engine_ari_user)
+    if settings.hold_music is None:
+        hold_music.write(site.hold_music)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_folder(folder, configuration(engine_site(settings, kept, settings.engine_ari_user)))
+    write_folder(folder, configuration(site))
 
 
 def engine_site(settings: Settings, kept: Kept, ari_user: str = ARI_USER) -> EngineSite:
@@ -127,8 +135,10 @@ def engine_site(settings: Settings, kept: Kept, ari_user: str = ARI_USER) -> Eng
         sip_port=settings.sip_port or kept.sip_port,
         rtp_port_min=settings.rtp_port_min,
         rtp_port_max=settings.rtp_port_max,
-        ari_user=ari_user,
-        ari_password=kept.ari_password,
+        ami_port=kept.ami_port,
+        user=ari_user,
+        password=kept.ari_password,
+        hold_music=(settings.hold_music or settings.data_dir / "hold-music").absolute(),
         external_address=settings.external_address,
         ca_file=Path(authorities) if Path(authorities).is_file() else None,
     )
@@ -138,7 +148,7 @@ def keep(settings: Settings, dirs: EngineDirs) -> Kept:
     """Return what this engine folder keeps; made the first time, ports found anew when somebody else took them meanwhile."""
     path = dirs.state / "kept.json"
     kept: Kept | None = None
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, TypeError):  # TypeError: of an earlier version, which kept other things
         kept = Kept(**json.loads(path.read_text()))
     if kept is None:
         kept = _with_free_ports(settings, secrets.token_hex(24), secrets.token_hex(32))
@@ -185,12 +195,13 @@ def _with_free_ports(settings: Settings, ari_password: str, softphone_secret: st
     for _ in range(50):
         with contextlib.ExitStack() as held, contextlib.suppress(OSError):
             http_port = held.enter_context(_bound(LOOPBACK, 0)).getsockname()[1]
+            ami_port = held.enter_context(_bound(LOOPBACK, 0)).getsockname()[1]
             sip_port = settings.sip_port
             if not sip_port:
                 sip_port = held.enter_context(_bound(settings.sip_host, 0)).getsockname()[1]
                 held.enter_context(_bound(settings.sip_host, sip_port, socket.SOCK_DGRAM))
                 held.enter_context(_bound(settings.sip_host, sip_port + 1))
-            return Kept(http_port, sip_port, ari_password, softphone_secret)
+            return Kept(http_port, ami_port, sip_port, ari_password, softphone_secret)
     raise OSError("no free ports for the engine")
 
 
@@ -198,6 +209,7 @@ def _ports_free(settings: Settings, kept: Kept) -> bool:
     try:
         with contextlib.ExitStack() as held:
             held.enter_context(_bound(LOOPBACK, kept.http_port))
+            held.enter_context(_bound(LOOPBACK, kept.ami_port))
             if not settings.sip_port:
                 held.enter_context(_bound(settings.sip_host, kept.sip_port))
                 held.enter_context(_bound(settings.sip_host, kept.sip_port, socket.SOCK_DGRAM))

@@ -22,8 +22,15 @@ from intellicall.telephony.asterisk.provisioning import (
 from intellicall.telephony.engine import Role
 
 BOOT_VARIABLE = "IC_BOOT"
+BRIDGE_MARK = "~talk"
+"""What the ids of our bridges end with; the rest is the call's."""
 
-Channels = dict[Role, dict[str, Any]]
+Channels = dict[str, dict[str, Any]]
+
+
+def bridge_uri(call_id: str) -> str:
+    """Return the ARI address of a call's bridge."""
+    return f"bridges/{quote(call_id + BRIDGE_MARK, safe='')}"
 
 
 def channel_uri(channel: str) -> str:
@@ -93,13 +100,20 @@ async def unless_gone(request: Awaitable[Any]) -> None:
 
 
 async def living(link: AriLink) -> dict[str, Channels]:
-    """Return the channels that live now, by call and role."""
+    """Return the channels that live now, by call and leg."""
     channels: Iterable[dict[str, Any]] = await link.request("GET", "channels")
     found: dict[str, Channels] = {}
     for channel in channels:
         if (owner := channel_call(channel)) is not None:
             found.setdefault(owner[0], {})[owner[1]] = channel
     return found
+
+
+async def remove_empty_bridges(link: AriLink) -> None:
+    """Remove what calls left behind that ended while nobody listened."""
+    for bridge in await link.request("GET", "bridges"):
+        if bridge["id"].endswith(BRIDGE_MARK) and not bridge["channels"]:
+            await unless_gone(link.request("DELETE", f"bridges/{quote(bridge['id'], safe='')}"))
 
 
 async def recall(link: AriLink, call_id: str, channels: Channels) -> CallLegs:

@@ -1,7 +1,7 @@
 """From the engine's channel events to the port's leg events: pure, one `CallLegs` per call, no clock and no I/O of its own.
 
-The agent's channels are `CALL-agent-N`, N counting the trunks tried. Every other channel that carries the call's id in its
-inherited variable is the customer's. Each event is observed once, in the order of the one socket.
+Channels that we make are `CALL-LEG-N`, N counting the trunks tried. Every other channel that carries the call's id in its
+inherited variable is the customer's. Events of channels in Stasis come twice; all but digits mean nothing the second time.
 """
 
 from collections.abc import Iterator
@@ -12,104 +12,134 @@ from typing import Any
 
 from intellicall.telephony.asterisk.causes import cause_of, may_try_next
 from intellicall.telephony.asterisk.dialplan import CALL_VARIABLE
-from intellicall.telephony.engine import Cause, LegAnswered, LegEnded, LegEvent, LegRinging, Role
+from intellicall.telephony.asterisk.provisioning import SOFTPHONE_PREFIX
+from intellicall.telephony.engine import Cause, DigitPressed, LegAnswered, LegEnded, LegEvent, LegRinging, Role
 
-AGENT_MARK = "-agent-"
 _LIMIT_SLACK = timedelta(milliseconds=700)
 
 
 @dataclass(frozen=True, slots=True)
-class AgentUp:
-    """The agent's leg is answered and waits in Stasis; for a softphone its audio has still to be proven."""
+class LegUp:
+    """The far end of a leg that we rang has answered; for a softphone its audio has still to be proven."""
 
     call_id: str
+    leg: str
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class AgentTrunkFailed:
-    """The trunk to the agent's phone failed before ringing. Try the next one, or call `give_up_agent`."""
+class TrunkFailed:
+    """The trunk to a phone that we ring failed before ringing. Try the next one, or call `give_up`."""
 
     call_id: str
+    leg: str
 
 
-Outcome = LegEvent | AgentUp | AgentTrunkFailed
+Outcome = LegEvent | DigitPressed | LegUp | TrunkFailed
 
 
 @dataclass(slots=True)
 class Leg:
-    """What was seen of one leg, over all trunks tried for it. `up` is SIP's answer, `answered` what the listener was told."""
+    """What was seen of one leg, over all trunks tried for it. `up_at` is SIP's answer, `answered` what the listener was told.
 
-    role: Role
+    `channel` and `name` are the engine's id and name of the channel that lives. `dropped`: we end this leg alone. `held`: an
+    ending that is none if another trunk is tried; `behind`: one that is told after the end that caused it.
+    """
+
+    id: str
+    softphone: bool = False
     channel: str | None = None
+    name: str | None = None
     channels: set[str] = field(default_factory=set)
+    tries: int = 0
+    ring_until: float = 0.0
+    in_stasis: bool = False
     rang: bool = False
     early: bool = False
     up_at: datetime | None = None
     answered: bool = False
     far_end_hung_up: bool = False
     redirected: bool = False
+    no_audio: bool = False
+    dropped: bool = False
     held: LegEnded | None = None
+    behind: LegEnded | None = None
     ended: bool = False
+    last_digit: tuple[str, str] | None = field(default=None, repr=False)
 
     @property
     def attempts(self) -> int:
         """How many channels were made for it, one for each trunk tried."""
         return len(self.channels)
 
-    def attempt(self, channel: str) -> None:
+    @property
+    def lives(self) -> bool:
+        """Return whether there is a channel that can be told something."""
+        return self.channel is not None and not self.ended
+
+    def attempt(self, channel: str, name: str | None = None) -> None:
         """A channel was seen. A new one begins a new attempt; its first event may be any, even its hang-up."""
         if channel not in self.channels:
             self.channels.add(channel)
             self.channel = channel
             self.held = None
-            self.far_end_hung_up = False
+            self.far_end_hung_up = self.in_stasis = False
+        if channel == self.channel and name:
+            self.name = name
 
 
-def channel_call(channel: dict[str, Any]) -> tuple[str, Role] | None:
-    """Return whose leg a channel (as ARI shows it) is, or None when it is not one of ours."""
+def leg_channel(call_id: str, leg: str, attempt: int) -> str:
+    """Return the id that we give to a leg's channel."""
+    return f"{call_id}-{leg}-{attempt}"
+
+
+def channel_call(channel: dict[str, Any]) -> tuple[str, str] | None:
+    """Return whose leg a channel (as ARI shows it) is: call and leg. None when it is not one of ours."""
     call_id = (channel.get("channelvars") or {}).get(CALL_VARIABLE)
-    if not call_id:
-        return None
-    return call_id, Role.AGENT if channel["id"].startswith(f"{call_id}{AGENT_MARK}") else Role.CUSTOMER
+    return (call_id, _leg_id(call_id, channel["id"])) if call_id else None
 
 
-def agent_channel(call_id: str, attempt: int) -> str:
-    """Return the id that we give to the agent's channel."""
-    return f"{call_id}{AGENT_MARK}{attempt}"
+def _leg_id(call_id: str, channel_id: str) -> str:
+    if channel_id.startswith(f"{call_id}-"):
+        return channel_id[len(call_id) + 1 :].rpartition("-")[0]
+    return Role.CUSTOMER
 
 
 class CallLegs:
-    """The two legs of one call as the events show them."""
+    """The legs of one call as the events show them. `binding`: those whose end ends the others."""
 
     def __init__(self, call_id: str, *, softphone: bool, max_length_s: int | None, recording: Path | None) -> None:
         self.call_id = call_id
-        self.softphone = softphone
         self.max_length_s = max_length_s
         self.recording = recording
-        self.agent = Leg(Role.AGENT)
-        self.customer: Leg | None = None
+        self.agent = Leg(Role.AGENT, softphone=softphone)
+        self.legs: dict[str, Leg] = {Role.AGENT: self.agent}
+        self.binding: frozenset[str] = frozenset({Role.AGENT, Role.CUSTOMER})
+        self.lifted = False
         self.hanging_up = False
-        self.no_audio = False
-        self.agent_tries = 0
-        self.ring_until = 0.0
+
+    @property
+    def customer(self) -> Leg | None:
+        return self.legs.get(Role.CUSTOMER)
 
     @property
     def over(self) -> bool:
         """Nothing more will be said of this call."""
-        return self.agent.ended and (self.customer is None or self.customer.ended)
+        return all(leg.ended for leg in self.legs.values())
 
     def customer_ordered(self) -> Leg:
         """`ring_customer` was asked for: from now on there is a customer's leg that will end."""
-        if self.customer is None:
-            self.customer = Leg(Role.CUSTOMER)
-        return self.customer
+        return self.legs.setdefault(Role.CUSTOMER, Leg(Role.CUSTOMER))
 
-    def agent_answered(self, at: datetime) -> Iterator[LegEvent]:
-        """Tell that the agent's leg is good (for a softphone: audio was received)."""
-        if not self.agent.answered and not self.agent.ended:
-            self.agent.answered = True
-            yield LegAnswered(self.call_id, Role.AGENT, at)
+    def further(self, leg_id: str, *, softphone: bool) -> Leg:
+        """`ring` was asked for: from now on there is this leg, and it will end."""
+        return self.legs.setdefault(leg_id, Leg(leg_id, softphone=softphone))
+
+    def answer(self, leg: Leg, at: datetime) -> Iterator[LegEvent]:
+        """Tell that a leg is good (for a softphone: audio was received)."""
+        if not leg.answered and not leg.ended:
+            leg.answered = True
+            yield LegAnswered(self.call_id, leg.id, at)
 
     def observe(self, kind: str, channel: dict[str, Any], event: dict[str, Any], at: datetime) -> Iterator[Outcome]:
         """Take one event about one of this call's channels; yield what it means."""
@@ -122,46 +152,63 @@ class CallLegs:
         elif kind == "ChannelStateChange":
             yield from self._state(leg, channel.get("state", ""), at)
         elif kind == "StasisStart":
+            leg.in_stasis = True
             if leg is self.agent and not leg.answered:
-                yield AgentUp(self.call_id, leg.up_at or at)
+                yield LegUp(self.call_id, leg.id, leg.up_at or at)
         elif kind == "ChannelHangupRequest":
             self._hangup_request(leg, channel["id"], event)
+        elif kind == "ChannelDtmfReceived":
+            yield from self._pressed(leg, event, at)
         elif kind == "ChannelDestroyed" and channel["id"] == leg.channel:
             leg.channel = None
             yield from self._destroyed(leg, event, at)
 
-    def adopt(self, role: Role, channel: dict[str, Any], since: datetime) -> None:
+    def adopt(self, leg_id: str, channel: dict[str, Any], since: datetime) -> Leg:
         """Take over a leg that a snapshot shows; nothing is told. `since` is when its channel was made."""
-        leg = self.agent if role is Role.AGENT else self.customer_ordered()
-        leg.attempt(channel["id"])
+        leg = self._leg(leg_id, channel)
+        leg.attempt(channel["id"], channel.get("name"))
         state = channel.get("state")
+        leg.in_stasis = channel.get("dialplan", {}).get("app_name") == "Stasis"
         leg.rang = leg.rang or state in {"Ringing", "Up"}
         if state == "Up":
             leg.up_at = leg.up_at or since
-            leg.answered = leg.answered or role is Role.CUSTOMER or not self.softphone or self.customer is not None
-
-    def give_up_agent(self, at: datetime) -> Iterator[LegEvent]:
-        """No further trunk to the agent: the ending that was held back is the ending."""
-        cause = Cause.CANCELED if self.hanging_up else Cause.UNREACHABLE
-        yield from self._end_agent(self.agent.held or self._ended(self.agent, at, cause), at)
-
-    def _leg_of(self, channel: dict[str, Any]) -> Leg:
-        agents = channel["id"].startswith(f"{self.call_id}{AGENT_MARK}")
-        leg = self.agent if agents else self.customer_ordered()
-        if not leg.ended:
-            leg.attempt(channel["id"])
+            proven = leg_id == Role.CUSTOMER or not leg.softphone or (leg is self.agent and self.customer is not None)
+            leg.answered = leg.answered or proven
+        if leg_id == Role.CUSTOMER and leg.in_stasis:
+            self.lifted = True
         return leg
 
-    def _dialed(self, leg: Leg, status: str, at: datetime) -> Iterator[LegEvent]:
+    def lose(self, alive: set[str]) -> None:
+        """What a snapshot does not show ended while nobody listened; nothing is told."""
+        for leg in self.legs.values():
+            if leg.id not in alive and (leg.id != Role.CUSTOMER or leg.attempts > 0):
+                leg.ended, leg.channel = True, None
+
+    def give_up(self, leg: Leg, at: datetime) -> Iterator[LegEvent]:
+        """No further trunk for this leg: the ending that was held back is the ending."""
+        cause = Cause.CANCELED if self.hanging_up or leg.dropped else Cause.UNREACHABLE
+        yield from self._finish(leg, leg.held or self._ended(leg, at, cause), at)
+
+    def _leg_of(self, channel: dict[str, Any]) -> Leg:
+        leg = self._leg(_leg_id(self.call_id, channel["id"]), channel)
+        if not leg.ended:
+            leg.attempt(channel["id"], channel.get("name"))
+        return leg
+
+    def _leg(self, leg_id: str, channel: dict[str, Any]) -> Leg:
+        softphone = leg_id != Role.CUSTOMER and str(channel.get("name", "")).startswith(f"PJSIP/{SOFTPHONE_PREFIX}")
+        return self.legs.setdefault(leg_id, Leg(leg_id, softphone=softphone))
+
+    def _dialed(self, leg: Leg, status: str, at: datetime) -> Iterator[Outcome]:
         if status == "RINGING":
             yield from self._rings(leg, at)
         elif status == "PROGRESS" and not leg.early and leg.up_at is None:
             leg.rang = leg.early = True
-            yield LegRinging(self.call_id, leg.role, at, early_media=True)
+            yield LegRinging(self.call_id, leg.id, at, early_media=True)
         elif status == "ANSWER":
             yield from self._answers(leg, at)
 
-    def _state(self, leg: Leg, state: str, at: datetime) -> Iterator[LegEvent]:
+    def _state(self, leg: Leg, state: str, at: datetime) -> Iterator[Outcome]:
         if state == "Ringing":
             yield from self._rings(leg, at)
         elif state == "Up":
@@ -170,22 +217,34 @@ class CallLegs:
     def _rings(self, leg: Leg, at: datetime) -> Iterator[LegEvent]:
         if not leg.rang and leg.up_at is None:
             leg.rang = True
-            yield LegRinging(self.call_id, leg.role, at)
+            yield LegRinging(self.call_id, leg.id, at)
 
-    def _answers(self, leg: Leg, at: datetime) -> Iterator[LegEvent]:
+    def _answers(self, leg: Leg, at: datetime) -> Iterator[Outcome]:
         if leg.up_at is not None:
             return
         leg.up_at = at
-        if leg.role is Role.CUSTOMER:
-            leg.answered = True
-            yield LegAnswered(self.call_id, leg.role, at)
+        if leg.id == Role.CUSTOMER:
+            yield from self.answer(leg, at)
+        elif leg is not self.agent:
+            yield LegUp(self.call_id, leg.id, at)
+
+    def _pressed(self, leg: Leg, event: dict[str, Any], at: datetime) -> Iterator[DigitPressed]:
+        digit = str(event.get("digit", ""))
+        seen = (str(event.get("timestamp")), digit)
+        if digit and seen != leg.last_digit:
+            leg.last_digit = seen
+            yield DigitPressed(self.call_id, leg.id, at, digit)
 
     def _hangup_request(self, leg: Leg, channel_id: str, event: dict[str, Any]) -> None:
         """Remember who asked first. `soft` marks what Asterisk does by itself or on our order."""
-        other = self.customer if leg is self.agent else self.agent
-        already = self.hanging_up or self.no_audio or (other is not None and other.far_end_hung_up and not other.held)
+        already = self.hanging_up or leg.no_audio or leg.dropped or self._ended_by(leg) is not None
         if channel_id == leg.channel and not event.get("soft") and not already:
             leg.far_end_hung_up = True
+
+    def _ended_by(self, leg: Leg) -> Leg | None:
+        """Return the other leg whose hang-up ends this one."""
+        others = (other for other in self.legs.values() if other is not leg and other.id in self.binding)
+        return next((other for other in others if other.far_end_hung_up and other.held is None), None)
 
     def _destroyed(self, leg: Leg, event: dict[str, Any], at: datetime) -> Iterator[Outcome]:
         if leg.redirected and leg.up_at is None and not self.hanging_up:
@@ -194,29 +253,32 @@ class CallLegs:
         sip_code = code if isinstance(code, int) and 300 <= code <= 699 and leg.up_at is None and leg.far_end_hung_up else None
         ending = self._ended(leg, at, self._cause(leg, sip_code, event.get("cause"), at), sip_code)
         failed_early = leg.far_end_hung_up and leg.up_at is None and may_try_next(sip_code, rang=leg.rang)
-        if leg is self.agent:
-            if failed_early and not self.softphone and not self.hanging_up:
-                leg.held = ending
-                yield AgentTrunkFailed(self.call_id)
-                return
-            yield from self._end_agent(ending, at)
-        elif (failed_early or self.agent.far_end_hung_up) and not self.agent.ended:
+        cause = self._ended_by(leg)
+        if leg.id != Role.CUSTOMER and failed_early and not leg.softphone and not self.hanging_up and not leg.dropped:
+            leg.held = ending
+            yield TrunkFailed(self.call_id, leg.id)
+        elif leg.id == Role.CUSTOMER and failed_early and not self.agent.ended:
             leg.held = ending  # until the next trunk's channel, or the agent's own end, tells what it means
+        elif cause is not None and not cause.ended:
+            leg.behind = ending
         else:
-            yield from self._end(leg, ending)
+            yield from self._finish(leg, ending, at)
 
-    def _end_agent(self, ending: LegEnded, at: datetime) -> Iterator[LegEvent]:
-        """Tell cause before effect: the agent's end first when the agent hung up, else the customer's."""
-        first = self.agent.far_end_hung_up
-        if first:
-            yield from self._end(self.agent, ending)
-        yield from self._end_customer_with_agent(at)
-        if not first:
-            yield from self._end(self.agent, ending)
+    def _finish(self, leg: Leg, ending: LegEnded, at: datetime) -> Iterator[LegEvent]:
+        """Tell cause before effect: a customer who was never reached before the agent, unless the agent hung up."""
+        waiting = leg is self.agent and not leg.far_end_hung_up
+        if waiting:
+            yield from self._end_unreached_customer(at)
+        yield from self._end(leg, ending)
+        if leg is self.agent and not waiting:
+            yield from self._end_unreached_customer(at)
+        for other in self.legs.values():
+            if other.behind is not None:
+                yield from self._end(other, other.behind)
 
-    def _end_customer_with_agent(self, at: datetime) -> Iterator[LegEvent]:
+    def _end_unreached_customer(self, at: datetime) -> Iterator[LegEvent]:
         customer = self.customer
-        if customer is None or customer.ended or customer.channel is not None:
+        if customer is None or customer.ended or customer.channel is not None or customer.behind is not None:
             return
         cause = Cause.CANCELED if self.hanging_up or self.agent.far_end_hung_up else Cause.UNREACHABLE
         yield from self._end(customer, customer.held or self._ended(customer, at, cause))
@@ -226,28 +288,36 @@ class CallLegs:
             return self._cause_after_answer(leg, at)
         if leg.far_end_hung_up:
             return cause_of(sip_code, q850)
-        if self.hanging_up or (leg is self.customer and self.agent.far_end_hung_up):
+        if self._is_canceled(leg):
             return Cause.CANCELED
         if leg.rang:
             return Cause.NO_ANSWER
-        return Cause.UNREACHABLE if leg is self.agent and self.softphone else Cause.CARRIER_TIMEOUT
+        return Cause.UNREACHABLE if leg.softphone else Cause.CARRIER_TIMEOUT
+
+    def _is_canceled(self, leg: Leg) -> bool:
+        """Return whether a leg that was not answered was ended by us, or by the end of a leg that ends it too."""
+        left_alone = leg.id not in {Role.AGENT, Role.CUSTOMER} and any(
+            other.ended for other in self.legs.values() if other.id in self.binding
+        )
+        return self.hanging_up or leg.dropped or left_alone or (leg is not self.agent and self._ended_by(leg) is not None)
 
     def _cause_after_answer(self, leg: Leg, at: datetime) -> Cause:
-        if leg is self.agent and not leg.answered:
-            return Cause.CANCELED if self.hanging_up else Cause.NO_AUDIO
-        return Cause.TIME_LIMIT if leg is self.customer and self._limit_reached(at) else Cause.NORMAL
+        if leg.id != Role.CUSTOMER and not leg.answered:
+            return Cause.CANCELED if self._is_canceled(leg) else Cause.NO_AUDIO
+        return Cause.TIME_LIMIT if leg.id == Role.CUSTOMER and not leg.dropped and self._limit_reached(at) else Cause.NORMAL
 
     def _limit_reached(self, at: datetime) -> bool:
         customer = self.customer
         if customer is None or customer.up_at is None or self.max_length_s is None or self.hanging_up:
             return False
-        nobody = not customer.far_end_hung_up and not self.agent.far_end_hung_up
+        nobody = not any(leg.far_end_hung_up for leg in self.legs.values() if leg.id in {*self.binding, Role.CUSTOMER})
         return nobody and at - customer.up_at >= timedelta(seconds=self.max_length_s) - _LIMIT_SLACK
 
     def _ended(self, leg: Leg, at: datetime, cause: Cause, sip_code: int | None = None) -> LegEnded:
-        return LegEnded(self.call_id, leg.role, at, cause, leg.far_end_hung_up, sip_code)
+        return LegEnded(self.call_id, leg.id, at, cause, leg.far_end_hung_up, sip_code)
 
     def _end(self, leg: Leg, ending: LegEnded) -> Iterator[LegEvent]:
         leg.ended = True
-        leg.held = None
+        leg.held = leg.behind = None
+        leg.in_stasis = False
         yield ending

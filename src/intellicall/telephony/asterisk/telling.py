@@ -1,12 +1,13 @@
 """Handing events to the listener: each call's in their order, a recorded customer's end only when the file is complete."""
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
 from intellicall.telephony.asterisk.closing import ClosedFiles
 from intellicall.telephony.asterisk.legs import CallLegs
-from intellicall.telephony.engine import EngineEvent, LegEnded, LegEvent, Listener, Role
+from intellicall.telephony.engine import DigitPressed, EngineEvent, LegEnded, LegEvent, Listener, Role
 
 FILE_DEADLINE_S = 3.0
 
@@ -19,7 +20,7 @@ class Teller:
     def __init__(self, files: ClosedFiles) -> None:
         self.listener: Listener = _ignore
         self._files = files
-        self._behind: dict[str, list[LegEvent]] = {}
+        self._behind: dict[str, list[LegEvent | DigitPressed]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def tell(self, event: EngineEvent) -> None:
@@ -29,7 +30,7 @@ class Teller:
         except Exception:
             log.exception("listener failed", event_type=type(event).__name__)
 
-    def tell_of(self, call: CallLegs, event: LegEvent) -> None:
+    def tell_of(self, call: CallLegs, event: LegEvent | DigitPressed) -> None:
         """Hand on an event of a call; behind an end that waits for its file when there is one."""
         behind = self._behind.get(call.call_id)
         if behind is not None:
@@ -52,8 +53,8 @@ class Teller:
         self._behind.clear()
 
     def _end_of_recorded(self, call: CallLegs, event: LegEnded, name: str) -> None:
-        """MixMonitor opens and closes the file once for each trunk tried."""
-        times = call.customer.attempts if call.customer is not None else 0
+        """MixMonitor opens the file when the customer answers, and closes it once."""
+        times = 1 if call.customer is not None and call.customer.up_at is not None else 0
         if self._files.is_closed(name, times):
             self._complete(call, [event])
             return
@@ -67,7 +68,7 @@ class Teller:
             log.warning("recording not closed in time", call_id=call.call_id)
         self._complete(call, self._behind.pop(call.call_id, []))
 
-    def _complete(self, call: CallLegs, events: list[LegEvent]) -> None:
+    def _complete(self, call: CallLegs, events: Sequence[LegEvent | DigitPressed]) -> None:
         if call.recording is not None:
             self._files.forget(call.recording.name)
             if call.customer is None or call.customer.up_at is None:
