@@ -123,21 +123,30 @@ class Desk:
             problem = await answer.json(content_type=None)
             return answer.status, problem["code"], problem.get("field")
 
-    async def happen(self, *kinds: str, account: str = "a", call_id: str | None = None, wake: bool = True) -> str:
+    async def happen(
+        self, *kinds: str, account: str = "a", call_id: str | None = None, wake: bool = True, notes: str | None = None
+    ) -> str:
         """Let these things happen to a call (a new one by default), in one transaction. Returns its id."""
         call_id = call_id or f"call-{next(self._numbers)}"
-        await self.database.write(partial(append, account_id=account, call_id=call_id, kinds=kinds))
+        await self.database.write(partial(append, account_id=account, call_id=call_id, kinds=kinds, notes=notes))
         if wake:
             self.hub.wake(account)
         return call_id
 
 
-def append(connection: Connection, account_id: str, call_id: str, kinds: Sequence[str], journal: Journal | None = None) -> None:
+def append(
+    connection: Connection,
+    account_id: str,
+    call_id: str,
+    kinds: Sequence[str],
+    journal: Journal | None = None,
+    notes: str | None = None,
+) -> None:
     """Append entries of these kinds to a call's journal, with numbers that follow."""
     from intellicall.calls.journal import read  # noqa: PLC0415 - its name says too little at the top
 
     first = len(read(connection, call_id)) + 1
-    data = {"uuid": f"uuid of {call_id}", "state": "talking", "participant_id": "customer"}
+    data = {"uuid": f"uuid of {call_id}", "state": "talking", "participant_id": "customer", "notes": notes}
     entries = [JournalEntry(call_id, account_id, first + n, AT, kind, data) for n, kind in enumerate(kinds)]
     (journal or Journal()).append(connection, entries)
 

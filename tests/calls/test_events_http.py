@@ -174,29 +174,29 @@ async def test_what_nobody_woke_us_for_is_found_soon(sqlite_database: Database, 
 
 async def test_a_reader_that_is_too_slow_is_cut_and_comes_back_without_a_gap(sqlite_desk: Desk) -> None:
     """It takes nothing while far more happens than may wait for it; others go on meanwhile."""
-    call_id = await sqlite_desk.happen("initiated")
+    await sqlite_desk.happen("initiated")
     reader, writer = await narrow_connection(sqlite_desk.port)
     key = sqlite_desk.keys["a"]
     writer.write(f"GET /events?after={'0' * 16} HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
     await reader.readuntil(b"event: initiated")
     (stream,) = sqlite_desk.hub._channels["a"].streams
-    happened = 1
+    happened: list[str] = []
     async with sqlite_desk.follow() as quick:
         while not stream.over:
-            await sqlite_desk.happen(*["hold", "resume"] * 100, call_id=call_id)
-            happened += 200
-            assert len(await quick.events(200)) == 200
-            assert stream._waiting_bytes < BUFFER_BYTES + 100_000
-            assert happened < 50_000
+            await sqlite_desk.happen(*["updated"] * 20, notes="x" * 5_000)
+            happened += [event["event_id"] for event in await quick.events(20)]
+            assert stream._waiting_bytes < BUFFER_BYTES + 200_000
+            assert len(happened) < 10_000
         assert not stream._waiting, "what waited for it is let go"
     async with asyncio.timeout(10):
         taken = (await reader.read(-1)).decode()
     writer.close()
-    ids = re.findall(r"^id: (\w+)$", taken, re.MULTILINE)
-    assert 0 < len(ids) < happened - 1
+    ids = re.findall(r"^id: (\w+)\nevent: .*\ndata: .*\n\r?\n", taken, re.MULTILINE)
+    assert ids == happened[: len(ids)]
+    assert len(ids) < len(happened)
     async with sqlite_desk.follow(last_id=ids[-1]) as again:
-        found = await again.events(happened - 1 - len(ids))
-    assert [event["sequence"] for event in found] == list(range(2 + len(ids), happened + 1))
+        rest = await again.events(len(happened) - len(ids))
+    assert [event["event_id"] for event in rest] == happened[len(ids) :]
 
 
 async def narrow_connection(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
