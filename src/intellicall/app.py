@@ -15,6 +15,7 @@ from intellicall.callbacks import store as deliveries
 from intellicall.callbacks.courier import Courier
 from intellicall.callbacks.lifecycle import Lifecycle
 from intellicall.callbacks.transport import HttpTransport
+from intellicall.calls.about import ABOUT, TAGS, TITLE
 from intellicall.calls.calls import Calls
 from intellicall.calls.conductor import Surroundings
 from intellicall.calls.desk import Desk
@@ -22,9 +23,11 @@ from intellicall.calls.door import Door
 from intellicall.calls.events_http import EventsApi
 from intellicall.calls.events_http import router as events_router
 from intellicall.calls.events_hub import EventHub
+from intellicall.calls.guests import free_softphone
 from intellicall.calls.http import CallsApi
 from intellicall.calls.http import router as calls_router
 from intellicall.calls.journal import Journal
+from intellicall.calls.orders_http import OrdersApi
 from intellicall.calls.result import Entry, softphone_agents, softphone_view
 from intellicall.calls.webhooks import webhooks
 from intellicall.clock import Clock, SystemClock
@@ -47,8 +50,10 @@ from intellicall.telephony.engine import Engine, Trunk
 from intellicall.telephony.scripted.engine import BEHAVIOURS, ScriptedEngine
 from intellicall.telephony.testnet.network import TestNetwork
 from intellicall.telephony.testnet.numbers import NUMBERS
+from intellicall.web.api_docs import router as api_docs_router
 from intellicall.web.application import make_app
 from intellicall.web.health import router as health_router
+from intellicall.web.openapi import Description
 from intellicall.web.server import Server
 
 log = structlog.get_logger()
@@ -131,7 +136,8 @@ class Platform:
         return self.engine.sip_url if isinstance(self.engine, AsteriskEngine) else None
 
     async def _open_doors(self) -> None:
-        api = CallsApi(self.calls, self.sessions, list(self.settings.trusted_proxies))
+        door = Door(self.clock, list(self.settings.trusted_proxies))
+        orders = OrdersApi(self.calls, door, free_softphone(self.calls, self.sessions))
         softphone = Softphone(
             self.database,
             self.sessions,
@@ -142,15 +148,15 @@ class Platform:
             list(self.settings.trusted_proxies),
         )
         routers: list[APIRouter] = [
-            calls_router(api),
-            events_router(EventsApi(self.database, self.hub, Door(self.clock, list(self.settings.trusted_proxies)))),
+            calls_router(CallsApi(self.calls, self.sessions, door), orders),
+            events_router(EventsApi(self.database, self.hub, door)),
             recordings_router(self.database, self.shelf),
             softphone_router(softphone),
             health_router(lambda: {"engine": self.engine.ready}),
+            api_docs_router(PAGES),
         ]
-        application = make_app(routers, self.settings)
-        application.webhooks.include_router(webhooks)
-        self.server = Server(application, self.settings)
+        self.application = make_app(routers, self.settings, Description(TITLE, ABOUT, TAGS, webhooks.routes))
+        self.server = Server(self.application, self.settings)
         self.port = await self.server.start()
         self._stack.push_async_callback(self.server.stop)
         self.hub.start()

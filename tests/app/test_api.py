@@ -98,6 +98,7 @@ async def test_the_guides_request_gets_its_call_and_its_result(api: Api) -> None
     assert list(result) == [
         "call_id", "uuid", "status", "duration", "customer_number", "agent_number", "crm_username", "call_type",
         "disposition", "direction", "start_time", "end_time", "recording_url", "answer_time", "reason", "ended_by",
+        "transferred_to", "notes",
     ]  # fmt: skip
     assert (result["call_id"], result["uuid"], result["status"]) == (call["call_id"], "your-own-call-id", "ANSWER")
     assert (result["customer_number"], result["agent_number"]) == ("2025550100", "2025550109"), "echoed as they were sent"

@@ -6,7 +6,8 @@ compared with what the engine has, and each difference is fed to the same machin
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from weakref import WeakValueDictionary
 
 import structlog
 from sqlalchemy import Connection
@@ -43,6 +44,7 @@ class Calls:
         self._recovering: asyncio.Task[None] | None = None
         self._taken_up = False
         self._engine_watchers: list[Callable[[bool], None]] = []
+        self._keys: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()  # of orders under way
 
     def watch_engine(self, watcher: Callable[[bool], None]) -> None:
         """Have `watcher` told when the engine goes away (False) and comes back (True)."""
@@ -72,11 +74,15 @@ class Calls:
         Refused: NOT_FOUND, NOT_POSSIBLE_NOW, IDEMPOTENCY_CONFLICT, ENGINE_UNAVAILABLE. To end a call that is ending already is
         no error.
         """
+        async with self._turn_of(account_id, ask.key):
+            if ask.key and await self._carried_out(account_id, call_id, ask):
+                return await self.show(account_id, call_id), False
+            return await self._order(account_id, call_id, ask), True
+
+    async def _order(self, account_id: str, call_id: str, ask: Ask) -> Entry:
         entry = await self.show(account_id, call_id)
-        if ask.key and await self._carried_out(account_id, call_id, ask):
-            return await self.show(account_id, call_id), False
         if ask.order.move is Move.HANG_UP and entry.call.state is State.ENDING:
-            return entry, True
+            return entry
         if ask.order.participant is not None and entry.call.participant(ask.order.participant) is None:
             raise Refused(Code.NOT_FOUND, "There is no such participant in the call now.", field="participant_id")
         conductor = self._conductors.get(call_id)
@@ -84,9 +90,20 @@ class Calls:
             raise not_possible(entry)
         if ask.order.move is not Move.HANG_UP and not self.around.engine.ready:
             raise Refused(Code.ENGINE_UNAVAILABLE, "The call goes on as it is.", retry_after=3)
-        return await conductor.order(ask), True
+        return await conductor.order(ask)
+
+    @contextlib.asynccontextmanager
+    async def _turn_of(self, account_id: str, key: str | None) -> AsyncIterator[None]:
+        """Let orders with the same key come one after the other: the second one must see whether the first was carried out."""
+        if key is None:
+            yield
+            return
+        lock = self._keys.setdefault((account_id, key), asyncio.Lock())
+        async with lock:
+            yield
 
     async def _carried_out(self, account_id: str, call_id: str, ask: Ask) -> bool:
+        """Return whether this very ask, which has a key, was carried out before. Refused with IDEMPOTENCY_CONFLICT."""
         now = self.around.clock.now()
         return await self.around.database.glance(lambda connection: store.carried_out(connection, account_id, call_id, ask, now))
 
@@ -117,7 +134,8 @@ class Calls:
         conductor = self._conductors.get(call_id)
         if conductor and conductor.entry.request.account_id == account_id:
             return conductor.entry
-        entry = await self.around.database.glance(lambda connection: store.find(connection, call_id, account_id))
+        known = call_id.isprintable()  # a NUL would be an error of the database's driver
+        entry = await self.around.database.glance(lambda connection: store.find(connection, call_id, account_id)) if known else None
         if entry is None:
             raise Refused(Code.NOT_FOUND, "There is no such call.")
         return entry

@@ -9,12 +9,14 @@ from intellicall.accounts import store as accounts
 from intellicall.accounts.account import Account, check_destination, trunks_for
 from intellicall.accounts.numbers import Number, parse
 from intellicall.calls.call import Order
+from intellicall.calls.calls import Calls
 from intellicall.calls.orders import Ask
 from intellicall.calls.people import Person
 from intellicall.calls.result import Entry
 from intellicall.calls.table import Move, Party
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_token
+from intellicall.softphone.sessions import SoftphoneSessions
 from intellicall.telephony.engine import LegPlan, PhoneLine, SoftphoneLine
 
 LEG = ""
@@ -35,6 +37,20 @@ class FreeSoftphone(Protocol):
     """Which softphone of an agent can be rung now; Refused AGENT_OFFLINE or AGENT_BUSY."""
 
     def __call__(self, agent_id: str) -> str: ...
+
+
+def free_softphone(calls: Calls, sessions: SoftphoneSessions) -> FreeSoftphone:
+    """Return the way to find the softphone of an agent who is at it and in no call."""
+
+    def find(agent_id: str) -> str:
+        session = sessions.online(agent_id)
+        if session is None:
+            raise Refused(Code.AGENT_OFFLINE, field="crm_username")
+        if calls.live_of_agent(agent_id) is not None:
+            raise Refused(Code.AGENT_BUSY, field="crm_username")
+        return session.session_id
+
+    return find
 
 
 def invite(

@@ -1,95 +1,48 @@
-"""The server-to-server API (integration guide, section 4): start a call, show it, end it."""
+"""The server-to-server API (integration guide, section 4): start a call, show it, say what it was about; the orders' addresses."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection
 
 from intellicall.accounts import store as accounts
-from intellicall.accounts.account import Account, Address, Agent, Network
+from intellicall.accounts.account import Account, Agent, disposition_for
 from intellicall.accounts.numbers import Number, parse
 from intellicall.calls import store
+from intellicall.calls.bodies import CallOrder, NoteOrder
 from intellicall.calls.calls import Calls
-from intellicall.calls.endings import Status
+from intellicall.calls.described import OPERATIONS
+from intellicall.calls.door import Door
+from intellicall.calls.orders import Note
+from intellicall.calls.orders_http import KEY, CallId, OrdersApi
 from intellicall.calls.request import CallType, Request, compose
 from intellicall.calls.result import api_view
-from intellicall.calls.table import Party, State
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_token
 from intellicall.softphone.sessions import SoftphoneSessions
 from intellicall.telephony.engine import SoftphoneLine
-from intellicall.web.address import client_address
 from intellicall.web.request import read_model, read_query
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("control characters are not allowed")
-    return text
-
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_printable)]
-
-
-class CallOrder(BaseModel):
-    """The body of `POST /calls`. Exactly one of `agent_number` and `crm_username`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    from_number: Text = Field(description="One of the account's caller-ID numbers.")
-    to_number: Text = Field(description="The customer's number; without a country code it is read in the account's region.")
-    agent_number: Text | None = Field(default=None, description="The agent's real phone.")
-    crm_username: Text | None = Field(default=None, description="The agent whose open softphone is to be used.")
-    uuid: Text | None = Field(default=None, description="Your own id of this call. The same uuid never dials twice.")
-
-
-class CallView(BaseModel):
-    """A call as the API shows it. Times are ISO 8601 in UTC; what is not known yet is null."""
-
-    call_id: str
-    uuid: str
-    state: State
-    status: Status | None
-    duration: int | None = Field(description="Talk time in seconds.")
-    from_number: str
-    customer_number: str
-    agent_number: str | None
-    crm_username: str | None
-    call_type: CallType
-    disposition: str
-    direction: str
-    start_time: str
-    answer_time: str | None
-    end_time: str | None
-    reason: str | None
-    ended_by: Party | None
-    recording_url: str | None
-
-
-class CallList(BaseModel):
-    """Calls, newest first."""
-
-    calls: list[CallView]
 
 
 class CallsApi:
     """The handlers; `router` gives them their addresses."""
 
-    def __init__(self, calls: Calls, sessions: SoftphoneSessions, trusted_proxies: Sequence[Network]) -> None:
+    def __init__(self, calls: Calls, sessions: SoftphoneSessions, door: Door) -> None:
         self._calls = calls
         self._sessions = sessions
-        self._proxies = trusted_proxies
+        self._door = door
         self._database = calls.around.database
         self._clock = calls.around.clock
 
     async def start_call(self, request: HttpRequest) -> JSONResponse:
-        """Ring the agent, then the customer, and bridge the two. 201: dialing. 200: this uuid's call, made before."""
-        key, address = self._key(request)
+        """Ring the agent, then the customer, and bridge the two.
+
+        Send a `uuid` and it is safe to send the request again: the same `uuid` never dials twice. There is no Idempotency-Key here.
+        """
+        check = self._door.visitor(request)
         try:
             order = await _order(request)
         except Refused:
@@ -97,7 +50,7 @@ class CallsApi:
             raise
 
         def prepare(connection: Connection) -> tuple[Request, int]:
-            account = accounts.authenticate_server(connection, key, address, self._clock.now())
+            account = check(connection)
             return _request(connection, account, order, self._sessions, self._clock.now()), account.concurrent_calls
 
         wanted, limit = await self._database.glance(prepare)
@@ -107,54 +60,88 @@ class CallsApi:
             raise _public(refused) from None
         return JSONResponse(api_view(entry), status_code=201 if new else 200)
 
-    async def show_call(self, request: HttpRequest, call_id: str) -> dict[str, Any]:
-        """Show one call."""
+    async def show_call(self, request: HttpRequest, call_id: CallId) -> JSONResponse:
+        """Show a call: its record as far as it is known, where it stands, who is in it and what can be ordered now."""
         account = await self._account(request)
-        return api_view(await self._calls.show(account.id, call_id))
+        read_query(request, allowed=())
+        return JSONResponse(api_view(await self._calls.show(account.id, call_id)))
 
-    async def find_calls(self, request: HttpRequest) -> dict[str, Any]:
+    async def find_calls(self, request: HttpRequest) -> JSONResponse:
         """Find the call that was started with the query parameter `uuid`: a list of one, or an empty one."""
         account = await self._account(request)
         uuid = read_query(request, allowed=("uuid",)).get("uuid")
         if not uuid:
             raise Refused(Code.MISSING_FIELD, "Name the call by its uuid.", field="uuid")
         entry = await self._database.glance(lambda connection: store.find_by_uuid_or_id(connection, account.id, uuid))
-        return {"calls": [api_view(entry)] if entry else []}
+        return JSONResponse({"calls": [api_view(entry)] if entry else []})
 
-    async def hang_up(self, request: HttpRequest, call_id: str) -> dict[str, Any]:
-        """End the call for both."""
+    async def annotate_call(self, request: HttpRequest, call_id: CallId) -> JSONResponse:
+        """Set the disposition and notes of a call, at any time.
+
+        What is set before the end goes into the result; a later change is stored and told as an `updated` event.
+        """
         account = await self._account(request)
-        return api_view(await self._calls.hang_up(account.id, call_id, Party.ACCOUNT))
+        read_query(request, allowed=())
+        await self._calls.show(account.id, call_id)  # an unknown call is told first
+        note = _note(account, await read_model(request, NoteOrder))
+        return JSONResponse(api_view(await self._calls.annotate(account.id, call_id, note)))
 
     async def _account(self, request: HttpRequest) -> Account:
-        key, address = self._key(request)
-        return await self._database.glance(
-            lambda connection: accounts.authenticate_server(connection, key, address, self._clock.now())
-        )
-
-    def _key(self, request: HttpRequest) -> tuple[str, Address | None]:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise Refused(Code.MISSING_KEY, field="Authorization")
-        return key.strip(), client_address(request.scope, self._proxies)
+        return await self._database.glance(self._door.visitor(request))
 
 
-def router(api: CallsApi) -> APIRouter:
-    """Return the routes of the calls room."""
+def router(api: CallsApi, orders: OrdersApi) -> APIRouter:
+    """Return the routes of the calls room: docs/live-calls.md."""
     routes = APIRouter(tags=["calls"])
-    body = {"required": True, "content": {"application/json": {"schema": CallOrder.model_json_schema()}}}
-    routes.post("/calls", status_code=201, response_model=CallView, openapi_extra={"requestBody": body})(api.start_call)
-    routes.get("/calls/{call_id}", response_model=CallView)(api.show_call)
-    routes.get("/calls", response_model=CallList)(api.find_calls)
-    routes.post("/calls/{call_id}/hangup", response_model=CallView)(api.hang_up)
-    return routes
+    routes.post("/calls", **_of(api.start_call))(api.start_call)
+    routes.get("/calls", **_of(api.find_calls))(api.find_calls)
+    routes.get("/calls/{call_id}", **_of(api.show_call))(api.show_call)
+    routes.patch("/calls/{call_id}", **_of(api.annotate_call))(api.annotate_call)
+    live = APIRouter(prefix="/calls/{call_id}", tags=["live calls"])
+    for path, handler in (
+        ("/hold", orders.hold),
+        ("/resume", orders.resume),
+        ("/mute", orders.mute),
+        ("/unmute", orders.unmute),
+        ("/dtmf", orders.dtmf),
+        ("/participants", orders.add_participant),
+        ("/swap", orders.swap),
+        ("/merge", orders.merge),
+        ("/transfer", orders.transfer),
+        ("/recording/pause", orders.pause_recording),
+        ("/recording/resume", orders.resume_recording),
+        ("/hangup", orders.hang_up),
+    ):
+        live.post(path, **_of(handler))(handler)
+    live.delete("/participants/{participant_id}", **_of(orders.drop_participant))(orders.drop_participant)
+    whole = APIRouter()
+    whole.include_router(routes)
+    whole.include_router(live)
+    return whole
+
+
+def _of(handler: Any) -> dict[str, Any]:
+    """What the API's description says of a handler, by its name."""
+    return OPERATIONS[handler.__name__]
 
 
 async def _order(request: HttpRequest) -> CallOrder:
+    read_query(request, allowed=())
+    if KEY in request.headers:
+        raise Refused(Code.INVALID_FIELD, "A new call is made once by its uuid: send that in the body.", field=KEY)
     order = await read_model(request, CallOrder)
     if (order.agent_number is None) == (order.crm_username is None):
         raise Refused(Code.INVALID_FIELD, "Send exactly one of agent_number and crm_username.", field="agent_number")
     return order
+
+
+def _note(account: Account, order: NoteOrder) -> Note:
+    """Return what was sent. `notes` of null, or empty ones, remove what is there."""
+    sent = order.model_fields_set
+    if not sent:
+        raise Refused(Code.MISSING_FIELD, "Send disposition, notes or both.", field="disposition")
+    disposition = disposition_for(account, order.disposition) if "disposition" in sent else None
+    return Note(disposition, (order.notes or "") if "notes" in sent else None)
 
 
 def _request(connection: Connection, account: Account, order: CallOrder, sessions: SoftphoneSessions, now: datetime) -> Request:

@@ -60,7 +60,7 @@ def heard_by_agent(call: Call) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What people say about a call: its disposition and notes. None leaves what is there."""
+    """What people say about a call: its disposition and notes. None leaves what is there, empty notes remove it."""
 
     disposition: str | None = None
     notes: str | None = None
@@ -68,4 +68,4 @@ class Note:
     def applied(self, entry: Entry) -> Entry:
         """Return the call with it."""
         disposition = entry.disposition if self.disposition is None else self.disposition
-        return replace(entry, disposition=disposition, notes=entry.notes if self.notes is None else self.notes)
+        return replace(entry, disposition=disposition, notes=entry.notes if self.notes is None else self.notes or None)

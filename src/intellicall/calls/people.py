@@ -13,6 +13,8 @@ class Person:
 
     `id` is the participant's (`p1`, or `agent` for the agent whose softphone is rung again), `line` the engine's leg. `number` is
     as it was sent, `e164` as it was dialed; `called_by` the `crm_username` of the agent who called them in, None for the backend.
+    `asked_by`: the Idempotency-Key of the order that called them in, or a word of the asker's own. `left`: why a guest is not, or
+    not any more, in the call (calls/departures.py).
     """
 
     id: str
@@ -23,6 +25,8 @@ class Person:
     agent_id: str | None = None
     softphone: SoftphoneLine | None = None
     called_by: str | None = None
+    asked_by: str | None = None
+    left: str | None = None
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """The ASGI application: the rooms' routes behind one front, with one form for every refusal."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
@@ -13,13 +14,16 @@ from intellicall.errors import Code, Refused
 from intellicall.settings import Settings
 from intellicall.storage.database import StorageUnavailable
 from intellicall.web.middleware import Front
+from intellicall.web.openapi import Description, describe
 from intellicall.web.problem import from_status, from_validation, problem_response
 
+UNNAMED = Description("Intellicall", "")
 
-def make_app(routers: Iterable[APIRouter], settings: Settings) -> FastAPI:
+
+def make_app(routers: Iterable[APIRouter], settings: Settings, description: Description = UNNAMED) -> FastAPI:
     """Return the application. Its description is at /openapi.json; no page loads anything from another site."""
     app = FastAPI(
-        title="Intellicall",
+        title=description.title,
         version=__version__,
         docs_url=None,
         redoc_url=None,
@@ -28,6 +32,8 @@ def make_app(routers: Iterable[APIRouter], settings: Settings) -> FastAPI:
     )
     for router in routers:
         app.include_router(router)
+    app.webhooks.routes.extend(description.webhooks)
+    app.openapi = cache(lambda: describe(app, description))  # type: ignore[method-assign]  # FastAPI's way to extend it
     app.add_middleware(Front, proxies=list(settings.trusted_proxies))
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
