@@ -5,77 +5,76 @@
 
 No telephony: the pages are seen and clicked through, nobody is called. The launch's ticket names the script,
 filled up with underscores to 16 characters: `/softphone/#ticket=talk____________`, `busy`, `slow` (stops at ringing),
-`refused`, `already`, `elsewhere`, `signed-out`, `engine`. The demo CRM is at `/`.
+`refused`, `already`, `elsewhere`, `signed-out`, `engine`, every state of an answered call (`held`, `three_way`, …), `asked` and
+`asked-transfer` (another agent calls), `guest` (after Answer), `stubborn` (refuses every order), `silent` (answers none), `digits`
+(the customer presses keys). The demo CRM is at `/`.
 """
 
 import argparse
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
+from live_call import AGENT, ANSWERED, CALLER_ID, CUSTOMER, CUSTOMER_DISPLAY, LiveCall, now
 
 PAGES = Path(__file__).resolve().parents[2] / "src/intellicall/web/pages"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; media-src 'self' http:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-CUSTOMER, CALLER_ID = "+12025550143", "+912240001234"
 SIP = {"username": "dev", "password": "dev", "domain": "softphone.invalid", "path": "/softphone/sip"}
+DISPOSITIONS = ["CRM_CALL", "Interested", "Call back later", "Not interested", "Wrong number"]
+WRAP_UP_S = 45
 
 State = tuple[float, str]
 TALK: tuple[State, ...] = ((0.2, "agent_ringing"), (0.3, "agent_answered"), (0.6, "customer_ringing"), (2.0, "talking"))
 SCRIPTS: Mapping[str, tuple[State, ...]] = {"talk": TALK, "slow": TALK[:3], "busy": (*TALK[:3], (1.0, "ended"))}
 
-
-def now() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
-
-
-def new_call(state: str = "initiated") -> dict[str, Any]:
-    return {
-        "call_id": "5deb67aa-d54d-4536-9a25-a29813b3bddd",
-        "uuid": "dev",
-        "state": state,
-        "customer_number": CUSTOMER,
-        "from_number": CALLER_ID,
-        "started_at": now(),
-        "answered_at": now() if state == "talking" else None,
-        "answer_token": "dev",
-        "recording": True,
-        "end": None,
-    }
+AGENTS = (
+    ("meera.krishnan", "ready", True),
+    ("rohan.deshpande", "ready", False),
+    ("kavita.subramaniam-iyer.south", "busy", True),
+    ("farhan.qureshi", "wrap_up", True),
+    ("agent.018", "asleep", False),
+    ("leo.hart", "offline", True),
+    ("nisha.p", "offline", False),
+)
 
 
-def busy_end() -> dict[str, Any]:
-    return {
-        "status": "BUSY",
-        "reason": "customer_busy",
-        "ended_by": "customer",
-        "title": "The customer's line is busy",
-        "remedy": "Try again in a few minutes.",
-        "duration": 0,
-    }
+def found(query: str) -> list[dict[str, Any]]:
+    keys = ("crm_username", "presence", "has_phone")
+    return [dict(zip(keys, row, strict=True)) for row in AGENTS if query.lower() in row[0]]
 
 
-def hung_up_end(call: Mapping[str, Any]) -> dict[str, Any]:
-    answered = call["answered_at"]
-    talked = datetime.now(UTC) - datetime.fromisoformat(answered) if answered else timedelta()
-    status = "ANSWER" if answered else "CANCELED"
-    reason = "agent_hung_up" if answered else "agent_gave_up"
-    title = "You hung up" if answered else "You hung up before the customer answered"
-    return {
-        "status": status,
-        "reason": reason,
-        "ended_by": "agent",
-        "title": title,
-        "remedy": "",
-        "duration": int(talked.total_seconds()),
-    }
+PAST = (
+    (3 * 60, 84, "ANSWER", "customer_hung_up", "The customer hung up.", "Interested", "Wants the brochure by mail.", True),
+    (26 * 60, 0, "BUSY", "customer_busy", "The customer's line is busy.", None, None, False),
+    (95 * 60, 0, "NO_ANSWER", "customer_no_answer", "The customer did not answer.", "CRM_CALL", None, False),
+    (27 * 3600, 1312, "ANSWER", "agent_hung_up", "The agent hung up.", "Call back later", None, True),
+    (30 * 3600, 0, "FAILED", "number_unknown", "The number does not exist.", None, None, False),
+)
+
+
+def past(page: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "call_id": f"past-{page}-{at}",
+            "customer_display": f"+91 98765 4{page}{at:02}1",
+            "from_display": "+91 22 4000 1234",
+            "started_at": now(-ago - page * 86_400),
+            "duration": duration,
+            "status": status,
+            "reason": reason,
+            "title": title,
+            "disposition": disposition,
+            "notes": notes,
+            "recording_url": f"/recordings/dev-{at}.wav" if recorded else None,
+        }
+        for at, (ago, duration, status, reason, title, disposition, notes, recorded) in enumerate(PAST)
+    ]
 
 
 def script_of(ticket: str | None) -> str | None:
@@ -87,15 +86,28 @@ class Scene:
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self.socket = socket
-        self.call: dict[str, Any] = {}
+        self.name = ""
+        self.call = LiveCall()
         self.play: asyncio.Task[None] | None = None
 
     async def say(self, kind: str, **fields: Any) -> None:
-        await self.socket.send_str(json.dumps({"type": kind, **fields}))
+        if not self.socket.closed:
+            await self.socket.send_str(json.dumps({"type": kind, **fields}))
+
+    async def tell(self) -> None:
+        """Tell the call, and wrap-up when it has ended."""
+        await self.say("call", call=self.call.fields)
+        if self.call.state == "ended" and self.call.answered_at and self.call.seat == "agent":
+            await self.wrap_up(now(WRAP_UP_S))
+
+    async def wrap_up(self, until: str | None) -> None:
+        await self.say("wrap_up", call_id=self.call.fields["call_id"], until=until, disposition="CRM_CALL", notes=None)
 
     async def hello(self, ticket: str | None) -> None:
         if ticket == "signed-out":
-            await self.say("signed_out", code="key_revoked", title="You are signed out", remedy="Click Dial in your CRM again.")
+            await self.say(
+                "signed_out", code="session_expired", title="The softphone's session is over", remedy="Click Dial again."
+            )
             return
         if ticket == "elsewhere":
             await self.say("elsewhere", launch={"ticket": "talk", "to_number": CUSTOMER}, call=None)
@@ -106,24 +118,47 @@ class Scene:
 
     async def welcome(self, ticket: str | None) -> None:
         known = ticket not in (None, "engine")
-        launch = {"ticket": ticket, "to_number": CUSTOMER} if known else None
+        launch = {"ticket": ticket, "to_number": CUSTOMER, "to_display": CUSTOMER_DISPLAY} if known else None
         await self.say(
-            "welcome", server_time=now(), agent={"crm_username": "agent.017"}, sip=SIP, launch=launch, call=None, engine_ready=True
+            "welcome",
+            server_time=now(),
+            agent={"crm_username": AGENT},
+            sip=SIP,
+            launch=launch,
+            call=None,
+            engine_ready=True,
+            dispositions=DISPOSITIONS,
+            default_disposition="CRM_CALL",
+            wrap_up=None,
         )
 
     async def dial(self, ticket: str) -> None:
+        self.name = ticket
         if ticket in ("refused", "already"):
             await self.refuse(ticket)
             return
-        self.call = new_call()
-        await self.say("call", call=self.call)
+        self.call = self.starting(ticket)
+        await self.tell()
+        if ticket == "digits":
+            for digit in "4521#":
+                await self.say("digit", call_id=self.call.fields["call_id"], participant_id="customer", digit=digit)
         self.play = asyncio.create_task(self.act(SCRIPTS.get(ticket, ())))
+
+    def starting(self, ticket: str) -> LiveCall:
+        if ticket.startswith("asked"):
+            return LiveCall(
+                "transferring" if ticket == "asked-transfer" else "consult_ringing", seat="guest", ask=True, talked_s=125
+            )
+        if ticket == "guest":
+            return LiveCall("consulting", seat="guest", talked_s=125)
+        state = ticket if ticket in ANSWERED else "initiated" if ticket in SCRIPTS else "talking"
+        return LiveCall(state, talked_s=125)
 
     async def refuse(self, ticket: str) -> None:
         if ticket == "already":
-            self.call = new_call("talking")
+            self.call = LiveCall("talking", talked_s=125)
             title, remedy = "This customer is being called already", "Nothing to do: the call that lives goes on."
-            await self.say("refused", code="already_calling", title=title, detail="", remedy=remedy, call=self.call)
+            await self.say("refused", code="already_calling", title=title, detail="", remedy=remedy, call=self.call.fields)
             return
         title, remedy = "The account's limit of simultaneous calls is reached", "Wait until a call ends, or ask for a higher limit."
         await self.say("refused", code="call_limit_reached", title=title, detail="5 calls are going on.", remedy=remedy, call=None)
@@ -131,18 +166,31 @@ class Scene:
     async def act(self, script: Iterable[State]) -> None:
         for wait, state in script:
             await asyncio.sleep(wait)
-            self.call |= {"state": state}
+            self.call.state = state
             if state == "talking":
-                self.call |= {"answered_at": now()}
+                self.call.answered_at = now()
             if state == "ended":
-                self.call |= {"end": busy_end()}
-            await self.say("call", call=self.call)
+                self.call.finish("customer_busy", "The customer's line is busy.", "BUSY", "Try again later.")
+            await self.tell()
 
     async def hang_up(self) -> None:
         if self.play is not None:
             self.play.cancel()
-        self.call |= {"state": "ended", "end": hung_up_end(self.call)}
-        await self.say("call", call=self.call)
+        if self.call.answered_at:
+            self.call.finish("agent_hung_up", "The agent hung up.")
+        else:
+            self.call.finish("agent_gave_up", "The agent hung up before the customer answered.", "CANCELED")
+        await self.tell()
+
+    async def order(self, message: Mapping[str, Any]) -> None:
+        if self.name == "silent":
+            return
+        if self.name == "stubborn" and message["order"] not in ("end", "leave"):
+            title, remedy = "The agent is in another call", "Try again when that call has ended."
+            await self.say("refused", code="agent_busy", title=title, detail="", remedy=remedy, call=None, ref=message["ref"])
+            return
+        await self.call.order(message, self.tell)
+        await self.say("done", ref=message["ref"])
 
     async def hear(self, message: Mapping[str, Any]) -> None:
         match message["type"]:
@@ -156,6 +204,33 @@ class Scene:
                 await self.hang_up()
             case "take_over":
                 await self.welcome("talk")
+            case "order":
+                await self.order(message)
+            case _:
+                await self.ask(message)
+
+    async def ask(self, message: Mapping[str, Any]) -> None:
+        ref = message.get("ref")
+        match message["type"]:
+            case "find_agents":
+                await self.say("agents", ref=ref, agents=found(message["query"]))
+            case "history":
+                page = int(message["before"] or 0)
+                await self.say("calls", ref=ref, calls=past(page), next=str(page + 1) if page < 2 else None)
+            case "note":
+                noted = {key: message.get(key) for key in ("call_id", "disposition", "notes")}
+                await self.say("noted", ref=ref, **noted)
+            case "wrap_up_done":
+                await self.wrap_up(None)
+            case "redial":
+                await self.dial("talk")
+                await self.say("done", ref=ref)
+
+    async def close(self) -> None:
+        tasks = [task for task in (self.play, self.call.later) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def softphone_socket(request: web.Request) -> web.WebSocketResponse:
@@ -165,10 +240,7 @@ async def softphone_socket(request: web.Request) -> web.WebSocketResponse:
     async for frame in socket:
         if frame.type is WSMsgType.TEXT:
             await scene.hear(json.loads(frame.data))
-    if scene.play is not None:
-        scene.play.cancel()
-        with suppress(asyncio.CancelledError):
-            await scene.play
+    await scene.close()
     return socket
 
 

@@ -14,11 +14,23 @@ const lightJsSip = {
   },
 };
 
+/** JsSIP logs through `debug`, which nobody reads here: the page keeps no log, and its part of the page goes to better things. */
+const quietJsSip = {
+  name: "quiet-jssip",
+  transform: {
+    filter: { id: /node_modules\/debug\/src\/browser\.js$/ },
+    handler() {
+      return "const quiet = () => () => {}; quiet.default = quiet; module.exports = quiet;";
+    },
+    order: "pre",
+  },
+};
+
 /** The softphone is served at /softphone/; nothing is inlined, so that a strict content security policy holds. */
 export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   base: "/softphone/",
-  plugins: [lightJsSip],
+  plugins: [lightJsSip, quietJsSip],
   build: {
     outDir: fileURLToPath(new URL("../../src/intellicall/web/pages/softphone", import.meta.url)),
     emptyOutDir: true,
