@@ -107,6 +107,12 @@ def agent(connection: Connection, account_id: str, crm_username: str) -> Agent:
     return _enabled_agent(row, "crm_username")
 
 
+def agent_ever(connection: Connection, account_id: str, crm_username: str) -> Agent | None:
+    """Return the agent of this name, removed or not: whose calls the history still has."""
+    row = connection.execute(_agent_by_username, {"account_id": account_id, "crm_username": crm_username}).one_or_none()
+    return None if row is None else Agent(*row)
+
+
 def agent_by_id(connection: Connection, agent_id: str) -> Agent:
     """Return the enabled agent. Raises Refused UNKNOWN_AGENT."""
     return _enabled_agent(connection.execute(_agent_by_id, {"id": agent_id}).one_or_none(), None)

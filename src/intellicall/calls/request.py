@@ -47,6 +47,11 @@ class Request:
         return self.plan.agent if isinstance(self.plan.agent, SoftphoneLine) else None
 
     @property
+    def agent_e164(self) -> str | None:
+        """The real phone of the agent as E.164: the one that is rung, else the one that is registered, if any."""
+        return self.plan.agent.number if isinstance(self.plan.agent, PhoneLine) else self.agent_number
+
+    @property
     def fingerprint(self) -> str:
         """What two requests with the same uuid must have in common to be the same request."""
         agent = self.agent_id if self.softphone else self.plan.agent.number  # type: ignore[union-attr]  # phone by now

@@ -51,6 +51,7 @@ calls = Table(
     Column("agent_number", String(32)),
     Column("customer_number", String(32), nullable=False),
     Column("customer_e164", String(32), nullable=False),
+    Column("agent_e164", String(32)),  # the agent's real phone, where there is one
     Column("from_number", String(32), nullable=False),
     Column("disposition", String(128), nullable=False),
     Column("plan", JSON, nullable=False),
@@ -72,9 +73,27 @@ calls = Table(
     Column("recording_url", String(512)),
 )
 Index("ix_calls_uuid", calls.c.account_id, calls.c.uuid, unique=True)
-Index("ix_calls_account_created", calls.c.account_id, calls.c.created_at)
-# SQLite takes a partial index only when the query has the very same term, and SQLAlchemy writes `live = 1` there.
-Index("ix_calls_live", calls.c.account_id, sqlite_where=text("live = 1"), postgresql_where=calls.c.live)
+Index("ix_calls_account_created", calls.c.account_id, calls.c.created_at, calls.c.id)
+# SQLite takes a partial index only when the query has the very same term, and SQLAlchemy writes `live = 1` there; with `live` in
+# it, it is the best of all indexes for `account_id = ? AND live = 1`.
+Index("ix_calls_live", calls.c.account_id, calls.c.live, sqlite_where=text("live = 1"), postgresql_where=calls.c.live)
+# For calls/history.py. What comes behind `id` is looked at in the index, without reading the calls.
+Index("ix_calls_agent", calls.c.account_id, calls.c.agent_id, calls.c.created_at, calls.c.id, calls.c.status, calls.c.call_type)
+Index("ix_calls_agent_number", calls.c.account_id, calls.c.agent_e164, calls.c.created_at, calls.c.id, calls.c.status)
+Index("ix_calls_customer", calls.c.account_id, calls.c.customer_e164, calls.c.created_at, calls.c.id)
+Index("ix_calls_call_type", calls.c.account_id, calls.c.call_type, calls.c.created_at, calls.c.id)
+_ENDED: dict[str, Any] = {"sqlite_where": text("status IS NOT NULL"), "postgresql_where": calls.c.status.is_not(None)}
+Index("ix_calls_status", calls.c.account_id, calls.c.status, calls.c.created_at, calls.c.id, **_ENDED)
+Index("ix_calls_status_type", calls.c.account_id, calls.c.status, calls.c.call_type, calls.c.created_at, calls.c.id, **_ENDED)
+
+# Agents who were called into another agent's call: for their own history.
+guests = Table(
+    "guests",
+    metadata,
+    Column("agent_id", String(36), primary_key=True),
+    Column("created_at", UtcTime, primary_key=True),  # the call's
+    Column("call_id", String(36), primary_key=True),
+)
 
 # Orders that were carried out, by the asker's Idempotency-Key.
 call_orders = Table(
@@ -144,7 +163,7 @@ def admit(connection: Connection, journal: Journal, request: Request, limit: int
 
 def _check_agent_free(connection: Connection, request: Request, agent_id: str) -> None:
     for row in connection.execute(_LIVE_OF_AGENT, {"account": request.account_id, "agent": agent_id}):
-        living = _entry(row)
+        living = entry_of(row)
         if living.call.state is State.ENDING:
             continue
         same = living.request.plan.customer_number == request.plan.customer_number
@@ -154,8 +173,21 @@ def _check_agent_free(connection: Connection, request: Request, agent_id: str) -
 def save(connection: Connection, journal: Journal, entry: Entry, entries: list[JournalEntry]) -> None:
     """Store what has changed and what happened, together."""
     _UPDATE.run(connection, {"call": entry.call.id, **_changing(entry)})
+    _remember_guests(connection, entry)
     if entries:
         journal.append(connection, entries)
+
+
+def _remember_guests(connection: Connection, entry: Entry) -> None:
+    """Store which other agents are in the call, or were."""
+    invited = {person.agent_id for person in entry.people if person.agent_id} - {entry.request.agent_id}
+    if not invited:
+        return
+    at = entry.call.created_at
+    same = (guests.c.agent_id.in_(invited), guests.c.created_at == at, guests.c.call_id == entry.call.id)
+    known = set(connection.execute(select(guests.c.agent_id).where(*same)).scalars())
+    if new := invited - known:
+        connection.execute(insert(guests), [{"agent_id": one, "created_at": at, "call_id": entry.call.id} for one in new])
 
 
 def annotate(connection: Connection, journal: Journal, account_id: str, call_id: str, note: Note, at: datetime) -> Entry:
@@ -178,13 +210,13 @@ def annotate(connection: Connection, journal: Journal, account_id: str, call_id:
 def find(connection: Connection, call_id: str, account_id: str) -> Entry | None:
     """Return the account's call, or None: a call of another account is as unknown as one that never was."""
     row = connection.execute(_BY_ID, {"call": call_id}).one_or_none()
-    return _entry(row) if row is not None and row.account_id == account_id else None
+    return entry_of(row) if row is not None and row.account_id == account_id else None
 
 
 def find_by_uuid(connection: Connection, account_id: str, uuid: str) -> Entry | None:
     """Return the account's call that was started with this uuid."""
     row = connection.execute(_BY_UUID, {"account": account_id, "uuid": uuid}).one_or_none()
-    return _entry(row) if row is not None else None
+    return entry_of(row) if row is not None else None
 
 
 def find_by_uuid_or_id(connection: Connection, account_id: str, uuid: str) -> Entry | None:
@@ -197,7 +229,7 @@ def find_by_uuid_or_id(connection: Connection, account_id: str, uuid: str) -> En
 
 def live(connection: Connection) -> list[Entry]:
     """Return every call that has not ended, oldest first."""
-    return [_entry(row) for row in connection.execute(_LIVE)]
+    return [entry_of(row) for row in connection.execute(_LIVE)]
 
 
 def _changing(entry: Entry) -> dict[str, Any]:
@@ -236,13 +268,15 @@ def _row(entry: Entry) -> dict[str, Any]:
         "customer_number": request.customer_number,
         "from_number": request.from_number,
         "customer_e164": request.plan.customer_number,
+        "agent_e164": request.agent_e164,
         "plan": plan_to_json(request.plan),
         "created_at": request.created_at,
         **_changing(entry),
     }
 
 
-def _entry(row: Row[Any]) -> Entry:
+def entry_of(row: Row[Any]) -> Entry:
+    """Return the call of a row that has every column."""
     plan = plan_from_json(row.plan)
     request = Request(
         call_id=row.id,
@@ -300,7 +334,9 @@ def _seated(stored: dict[str, Any]) -> dict[str, Any]:
 def _agent_at(entry: Entry, seat: Party) -> str | None:
     """The agent whose softphone is in this seat."""
     participant = entry.call.seats.get(seat)
-    if participant is None or not participant.here or not entry.call.live:
+    if participant is None or not entry.call.live:
+        return None
+    if not participant.here and not (seat is Party.AGENT and entry.call.state is State.AGENT_AWAY):
         return None
     person = entry.person(participant.id)
     return person.agent_id if person.softphone else None

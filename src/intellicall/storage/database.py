@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 T = TypeVar("T")
@@ -50,9 +51,17 @@ def open_engine(url: str) -> Engine:
     engine = create_engine(
         parsed, module=dbapi2, pool_size=READERS + 3, max_overflow=0, connect_args={"check_same_thread": False, "timeout": 5}
     )
+    engine.dialect.statement_compiler = _HintedSqlite
     event.listen(engine, "connect", _sqlite_pragmas)
     event.listen(engine, "begin", _sqlite_begin)
     return engine
+
+
+class _HintedSqlite(SQLiteCompiler):
+    """Writes `Select.with_hint(table, "INDEXED BY name", "sqlite")` behind the table; SQLAlchemy leaves SQLite's hints out."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002 - the signature is SQLAlchemy's
+        return text
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

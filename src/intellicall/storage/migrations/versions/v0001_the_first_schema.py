@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("agent_number", sa.String(length=32), nullable=True),
         sa.Column("customer_number", sa.String(length=32), nullable=False),
         sa.Column("customer_e164", sa.String(length=32), nullable=False),
+        sa.Column("agent_e164", sa.String(length=32), nullable=True),
         sa.Column("from_number", sa.String(length=32), nullable=False),
         sa.Column("disposition", sa.String(length=128), nullable=False),
         sa.Column("plan", sa.JSON(), nullable=False),
@@ -68,11 +69,40 @@ def upgrade() -> None:
         sa.Column("recording_url", sa.String(length=512), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calls")),
     )
-    op.create_index("ix_calls_account_created", "calls", ["account_id", "created_at"], unique=False)
+    op.create_index("ix_calls_account_created", "calls", ["account_id", "created_at", "id"], unique=False)
     op.create_index(
-        "ix_calls_live", "calls", ["account_id"], unique=False, sqlite_where=sa.text("live = 1"), postgresql_where=sa.text("live")
+        "ix_calls_live",
+        "calls",
+        ["account_id", "live"],
+        unique=False,
+        sqlite_where=sa.text("live = 1"),
+        postgresql_where=sa.text("live"),
     )
+    op.create_index("ix_calls_agent", "calls", ["account_id", "agent_id", "created_at", "id", "status", "call_type"], unique=False)
+    op.create_index("ix_calls_agent_number", "calls", ["account_id", "agent_e164", "created_at", "id", "status"], unique=False)
+    op.create_index("ix_calls_customer", "calls", ["account_id", "customer_e164", "created_at", "id"], unique=False)
+    op.create_index("ix_calls_call_type", "calls", ["account_id", "call_type", "created_at", "id"], unique=False)
+    for index, columns in (
+        ("ix_calls_status", ["account_id", "status", "created_at", "id"]),
+        ("ix_calls_status_type", ["account_id", "status", "call_type", "created_at", "id"]),
+    ):
+        op.create_index(
+            index,
+            "calls",
+            columns,
+            unique=False,
+            sqlite_where=sa.text("status IS NOT NULL"),
+            postgresql_where=sa.text("status IS NOT NULL"),
+        )
     op.create_index("ix_calls_uuid", "calls", ["account_id", "uuid"], unique=True)
+
+    op.create_table(
+        "guests",
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("call_id", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("agent_id", "created_at", "call_id", name=op.f("pk_guests")),
+    )
     op.create_table(
         "call_orders",
         sa.Column("account_id", sa.String(length=36), nullable=False),
