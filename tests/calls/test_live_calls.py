@@ -1,5 +1,6 @@
 """Hands on a live call: every state, who hears whom in it, and what becomes of the call when somebody leaves or fails."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -285,6 +286,32 @@ async def test_no_order_is_taken_while_the_engine_is_away_and_the_call_stays_as_
     world.engine.come_back(restarted=False)
     held = await order(world, entry, Move.HOLD)
     assert held.call.state is State.HELD
+
+
+async def test_what_the_engine_did_not_hear_of_it_hears_when_it_is_back(world: World) -> None:
+    entry = await talking(world)
+    world.meanwhile = lambda _: world.engine.lose()
+    held = await order(world, entry, Move.HOLD)
+    assert (held.call.state, world.engine.arranged) == (State.HELD, {})
+    world.meanwhile = None
+    world.engine.come_back(restarted=False)
+    async with asyncio.timeout(5):
+        while not world.engine.arranged:  # noqa: ASYNC110 - the engine tells nobody that it was arranged
+            await asyncio.sleep(0.01)
+    assert heard(world, entry)["customer"] is Place.MUSIC
+
+
+async def test_a_guest_who_could_not_be_rung_for_want_of_an_engine_is_gone(world: World) -> None:
+    entry = await talking(world)
+    world.meanwhile = lambda entry: world.engine.lose() if entry.call.guest else None
+    await invite(world, entry, Move.CONSULT)
+    world.meanwhile = None
+    world.engine.come_back(restarted=False)
+    await world.until(lambda: world.seen[-1].call.state is State.TALKING)
+    async with asyncio.timeout(5):
+        while world.engine.arranged and heard(world, entry) != BOTH:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+    assert world.engine.dialed.count(NUMBERS["tone_1000"].number) == 1
 
 
 async def test_nobody_gives_orders_on_another_accounts_call_or_about_somebody_who_is_not_there(world: World) -> None:

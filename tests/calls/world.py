@@ -48,6 +48,8 @@ class World:
     seen: list[Entry] = field(default_factory=list)
     ended: list[JournalEntry] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    meanwhile: Callable[[Entry], None] | None = None
+    """Done when a change is stored and told, before the engine hears of it."""
 
     def request(self, customer: str = "tone_1000", agent: str | None = "tone_440", **changes: Any) -> Request:
         """Compose a request: `agent` names a test number, None the softphone of AGENT."""
@@ -100,6 +102,8 @@ async def open_world(database: Database, recordings: Path, engine: ScriptedEngin
 
     def changed(entry: Entry) -> None:
         world.seen.append(entry)
+        if world.meanwhile:
+            world.meanwhile(entry)
         task = asyncio.get_running_loop().create_task(wake())
         wakers.add(task)
         task.add_done_callback(wakers.discard)
