@@ -101,7 +101,7 @@ export function waysOut(view: View): readonly WayOut[] {
   if (call === null || isAsked(view)) return [];
   if (call.seat === "guest") return ["leave"];
   if (!isShared(call)) return ["hang_up"];
-  const staying = call.state === "consulting" || call.state === "consult_held" || call.state === "consult_ringing";
-  const leaves = !staying && call.allowed.includes("leave");
+  // In a consultation the way out without ending it is Complete transfer, among the controls.
+  const leaves = (call.state === "three_way" || call.state === "transferring") && call.allowed.includes("leave");
   return leaves ? ["leave", "end"] : ["end"];
 }

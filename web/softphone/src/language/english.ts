@@ -10,7 +10,6 @@ export const english = {
   close: "Close",
   ok: "OK",
   tryAgain: "Try again",
-  noAnswerYet: "Please wait…",
 
   // the state of the call
   startingPhone: "Starting your phone…",
@@ -144,6 +143,7 @@ export const english = {
   answer: "Answer",
   decline: "Decline",
   pending: "Please wait…",
+  underWay: "{what}…",
 
   // keypad
   youPressed: "You pressed",
@@ -157,7 +157,7 @@ export const english = {
   addTitle: "Add somebody to the call",
   transferTitle: "Transfer the call",
   addHint: "The customer hears music while you talk to them first.",
-  transferHint: "The customer hears ringing until they answer, and you leave the call.",
+  transferHint: "The customer hears ringing until they answer. If they do not, the customer comes back to you.",
   findAgent: "Find an agent by name",
   agentsFound: { one: "{n} agent", other: "{n} agents" },
   noAgents: "No agent with this name.",

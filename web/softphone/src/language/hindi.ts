@@ -11,7 +11,6 @@ export const hindi: Catalog = {
   close: "बंद करें",
   ok: "ठीक है",
   tryAgain: "फिर कोशिश करें",
-  noAnswerYet: "कृपया रुकें…",
 
   startingPhone: "आपका फ़ोन शुरू हो रहा है…",
   allowMicrophone: "माइक्रोफ़ोन की अनुमति दें",
@@ -135,6 +134,7 @@ export const hindi: Catalog = {
   answer: "उठाएँ",
   decline: "मना करें",
   pending: "कृपया रुकें…",
+  underWay: "{what}…",
 
   youPressed: "आपने दबाया",
   whoPressed: "{who} ने दबाया",
@@ -146,7 +146,7 @@ export const hindi: Catalog = {
   addTitle: "कॉल में किसी को जोड़ें",
   transferTitle: "कॉल ट्रांसफ़र करें",
   addHint: "पहले आप उनसे बात करेंगे, तब तक ग्राहक को संगीत सुनाई देगा।",
-  transferHint: "उनके उठाने तक ग्राहक को घंटी सुनाई देगी, और आप कॉल से निकल जाएँगे।",
+  transferHint: "उनके उठाने तक ग्राहक को घंटी सुनाई देगी। वे न उठाएँ तो ग्राहक आपके पास लौट आएगा।",
   findAgent: "नाम से एजेंट खोजें",
   agentsFound: { one: "{n} एजेंट", other: "{n} एजेंट" },
   noAgents: "इस नाम का कोई एजेंट नहीं।",

@@ -6,6 +6,7 @@ import type { Call } from "../protocol";
 import type { Softphone } from "../softphone";
 import { callerOf, customerOf } from "../words";
 import { Handset, HandsetDown, Person } from "./icons";
+import { Name } from "./Name";
 
 export function Asked({ call, softphone }: { call: Call; softphone: Softphone }) {
   const who = useRef<HTMLHeadingElement>(null);
@@ -16,7 +17,7 @@ export function Asked({ call, softphone }: { call: Call; softphone: Softphone })
         <Person />
       </div>
       <h2 class="who" id="asked-who" tabIndex={-1} ref={who}>
-        {callerOf(call)}
+        <Name text={callerOf(call)} />
       </h2>
       {isShared(call) && (
         <p class="timer still">

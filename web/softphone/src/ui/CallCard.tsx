@@ -7,7 +7,7 @@ import type { Devices, Softphone } from "../softphone";
 import { isAsked, isMuted, talkSeconds, type View } from "../view";
 import { callerIdOf, customerOf } from "../words";
 import { Asked } from "./Asked";
-import { Controls, WaysOut } from "./Controls";
+import { Controls, NotesButton, WaysOut } from "./Controls";
 import { Pause, Person } from "./icons";
 import { Level } from "./Level";
 import { MicrophonePicker } from "./MicrophonePicker";
@@ -26,7 +26,10 @@ export function CallCard(props: Props) {
   const { view, call, softphone } = props;
   if (isAsked(view)) return <Asked call={call} softphone={softphone} />;
   return (
-    <section class="call" aria-label={say("inThisCall")}>
+    <section
+      class={`call ${call.answered_at === null ? "" : "answered"} ${isShared(call) ? "shared" : ""}`}
+      aria-label={say("inThisCall")}
+    >
       {call.answered_at !== null && call.recording && <RecordingBadge paused={call.recording_paused} />}
       <Who {...props} />
       {isShared(call) && <People view={view} call={call} softphone={softphone} />}
@@ -89,8 +92,9 @@ function Footing({ view, call, devices, softphone }: Props) {
       <div class="microphone-row">
         <MicrophonePicker devices={devices} onChoose={(device) => softphone.chooseMicrophone(device)} />
         {voice && <Level levels={() => softphone.levels()} />}
+        <NotesButton view={view} softphone={softphone} />
       </div>
-      {call.answered_at !== null && call.seat === "agent" && (
+      {call.answered_at !== null && call.seat === "agent" && !isShared(call) && (
         <p class="facts">{say("callerId", { number: callerIdOf(call) })}</p>
       )}
     </div>

@@ -13,6 +13,7 @@ import {
   MicOff,
   Note,
   Pause,
+  PauseRecord,
   PersonPlus,
   Play,
   Record,
@@ -66,18 +67,20 @@ function faceOf({ name, pressed }: Control): { Icon: FunctionComponent; label: s
     case "complete":
       return { Icon: Transfer, label: say("completeTransfer") };
     case "record":
-      return pressed ? { Icon: Record, label: say("resumeRecording") } : { Icon: Pause, label: say("pauseRecording") };
+      return pressed
+        ? { Icon: Record, label: say("resumeRecording") }
+        : { Icon: PauseRecord, label: say("pauseRecording") };
     case "notes":
       return { Icon: Note, label: say("notes") };
   }
 }
 
 export function Controls({ view, softphone }: { view: View; softphone: Softphone }) {
-  const controls = controlsOf(view);
+  const controls = controlsOf(view).filter(({ name }) => name !== "notes");
   if (controls.length === 0) return null;
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for fields; these are buttons
-    <div class="controls" role="group" aria-label={say("callControls")}>
+    <div class={`controls of-${controls.length}`} role="group" aria-label={say("callControls")}>
       {controls.map((control) => (
         <ControlButton key={control.name} control={control} softphone={softphone} />
       ))}
@@ -106,8 +109,27 @@ function ControlButton({ control, softphone }: { control: Control; softphone: So
       onClick={() => pressControl(control, softphone)}
     >
       <Icon />
-      <span class="label">{label}</span>
-      {control.pending && <span class="visually-hidden">{say("pending")}</span>}
+      <span class="label">{control.pending ? say("underWay", { what: label }) : label}</span>
+    </button>
+  );
+}
+
+/** Beside the microphone: writing something down does nothing to the call. */
+export function NotesButton({ view, softphone }: { view: View; softphone: Softphone }) {
+  const control = controlsOf(view).find(({ name }) => name === "notes");
+  if (control === undefined) return null;
+  return (
+    <button
+      type="button"
+      class="quiet notes-button"
+      data-testid="notes"
+      aria-haspopup="dialog"
+      aria-keyshortcuts={KEYS.notes}
+      aria-disabled={!control.enabled}
+      onClick={() => pressControl(control, softphone)}
+    >
+      <Note />
+      {say("notes")}
     </button>
   );
 }

@@ -7,6 +7,7 @@ import type { Softphone } from "../softphone";
 import type { View } from "../view";
 import { nameOf, placeOf, roleOf } from "../words";
 import { Cross, Handset, MicOff, Pause, Person } from "./icons";
+import { Name } from "./Name";
 
 interface Props {
   view: View;
@@ -38,7 +39,7 @@ function PersonRow({ one, view, call, softphone }: Props & { one: Participant })
       {one.on_hold ? <Pause /> : one.state === "connected" ? <Person /> : <Handset />}
       <span class="person-text">
         <span class="person-name" data-testid={one.role === "customer" ? "customer-number" : undefined}>
-          {nameOf(one)}
+          <Name text={nameOf(one)} />
         </span>
         <span class="person-state">
           {roleOf(one)} · {placeOf(one)}

@@ -21,13 +21,14 @@ interface NoticeProps {
   icon: ComponentChildren;
   tone?: "calm" | "good" | "bad";
   text?: string;
+  extra?: string;
   children?: ComponentChildren;
 }
 
 /** The status line above is the title; this is the rest. */
-function Notice({ icon, tone = "calm", text, children }: NoticeProps) {
+function Notice({ icon, tone = "calm", text, extra = "", children }: NoticeProps) {
   return (
-    <div class={`notice ${tone}`}>
+    <div class={`notice ${tone} ${extra}`}>
       <div class="portrait">{icon}</div>
       {text && <p class="text">{text}</p>}
       {children}
@@ -67,7 +68,11 @@ export function Ended({ view, now, softphone }: Props) {
   const writes = answered || view.wrapUp?.call_id === call.call_id;
   const remedy = call.end === null ? "" : endRemedy(call.end);
   return (
-    <Notice icon={<HandsetDown />} tone={(call.end?.duration ?? 0) > 0 ? "calm" : "bad"}>
+    <Notice
+      icon={<HandsetDown />}
+      tone={(call.end?.duration ?? 0) > 0 ? "calm" : "bad"}
+      {...(writes ? { extra: "writes" } : {})}
+    >
       <p class="who" data-testid="customer-number">
         {customerOf(call)}
       </p>

@@ -6,6 +6,7 @@ import type { Call, FoundAgent, OrderName, Target } from "../protocol";
 import type { Softphone } from "../softphone";
 import type { View } from "../view";
 import { Handset, Headset, Search } from "./icons";
+import { Name } from "./Name";
 import { OrderRefusal } from "./OrderRefusal";
 import { Sheet } from "./Sheet";
 
@@ -136,7 +137,9 @@ function AgentRow({ agent, enabled, give }: Giving & { agent: FoundAgent }) {
     <li class="agent-row" data-testid="agent-row" data-agent={who}>
       <span class={`presence-dot ${agent.presence}`} aria-hidden="true" />
       <span class="person-text">
-        <span class="person-name">{who}</span>
+        <span class="person-name">
+          <Name text={who} />
+        </span>
         <span class="person-state">{say(PRESENCE[agent.presence] ?? "presenceOffline")}</span>
       </span>
       <button

@@ -117,7 +117,8 @@ export const PersonPlus = () => (
 
 export const Record = () => (
   <Icon>
-    <circle cx="12" cy="12" r="6.5" />
+    <circle cx="12" cy="12" r="8.5" />
+    <circle class="filled" cx="12" cy="12" r="3.5" />
   </Icon>
 );
 
@@ -125,5 +126,12 @@ export const Record = () => (
 export const Keypad = () => (
   <Icon>
     {[5, 12, 19].flatMap((x) => [4.5, 9.5, 14.5, 19.5].map((y) => <circle key={`${x} ${y}`} cx={x} cy={y} r="0.7" />))}
+  </Icon>
+);
+
+export const PauseRecord = () => (
+  <Icon>
+    <circle cx="12" cy="12" r="8.5" />
+    <path d="M9.8 9v6M14.2 9v6" />
   </Icon>
 );
