@@ -23,10 +23,8 @@ async def three(real: RealEngine) -> AsyncIterator[Trio]:
 async def test_a_held_customer_hears_music_and_nobody_hears_him(three: Trio) -> None:
     talk = await three.talk()
     await three.arrange(customer=MUSIC, agent=TOGETHER)
-    await three.customer.hears(of=TONES)
-    await three.agent.hears(of=TONES)
-    assert audio.loudness(three.customer.heard(0.5)) > audio.AUDIBLE
-    assert audio.loudness(three.agent.heard(0.5)) < audio.AUDIBLE
+    await three.customer.hears_music(of=TONES)
+    await three.agent.until_quiet()
     assert len(three.agent.heard(0.5)) > 0.4 * audio.SAMPLE_RATE, "silence is sent, so that no carrier gives up"
     await three.arrange(customer=TOGETHER, agent=TOGETHER)
     await three.hear_each_other(three.agent, three.customer)
@@ -44,7 +42,7 @@ async def test_consultation_three_way_and_the_agent_leaves(three: Trio) -> None:
     await three.agent.until_hears(400)
     await three.third_answers()
     await three.hear_each_other(three.agent, three.third)
-    await three.customer.hears(of=TONES)
+    await three.customer.hears_music(of=TONES)
     assert await three.bridge_technology() == "simple_bridge"
     await three.arrange(customer=TOGETHER, agent=TOGETHER, p1=TOGETHER, vital={Role.CUSTOMER})
     await three.hear_each_other(three.agent, three.customer, three.third)
@@ -117,7 +115,7 @@ async def test_a_muted_leg_is_heard_by_nobody_and_not_by_the_recording(three: Tr
     await talk.over()
     says, hears = audio.read_raw_stereo(three.real.recordings / "crm_muted.raw")
     assert len(says) == len(hears)
-    assert max(span.length for span in audio.silent_spans(hears)) > 0.4
+    assert max(span.length for span in audio.silent_spans(hears)) >= 0.3
     assert not audio.silent_spans(says[audio.SAMPLE_RATE // 2 :])
 
 

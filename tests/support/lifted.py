@@ -84,7 +84,7 @@ class Trio:
     async def bridges(self) -> list[str]:
         """Return the bridges of calls on the engine, once those of calls that are over had time to go."""
         found: list[str] = []
-        for _ in range(20):
+        for _ in range(200):
             all_bridges: list[dict[str, Any]] = await self.real.engine.live_link().request("GET", "bridges")
             found = [bridge["id"] for bridge in all_bridges if bridge["id"].endswith(BRIDGE_MARK)]
             if not found:

@@ -6,6 +6,7 @@ Signalling as far as one called party needs it (RFC 3261), PCMA (RFC 3551) and t
 import asyncio
 import itertools
 import re
+import secrets
 import struct
 import time
 from array import array
@@ -100,7 +101,7 @@ class SipPhone(asyncio.DatagramProtocol):
         to, own = dialog.headers["from"], f"{dialog.headers['to']};tag={dialog.tag}"
         contact = re.search(r"<([^>]+)>", dialog.headers["contact"])
         assert contact
-        via = f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{dialog.tag}bye"
+        via = f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{secrets.token_hex(8)}"
         lines = [f"BYE {contact[1]} SIP/2.0", via, "Max-Forwards: 70", f"From: {own}", f"To: {to}"]
         self._send([*lines, f"Call-ID: {dialog.call_id}", "CSeq: 9 BYE", "Content-Length: 0", "", ""], dialog.remote)
         self._stop_playing()
@@ -138,6 +139,18 @@ class SipPhone(asyncio.DatagramProtocol):
     async def until_hears(self, tone: int, deadline_s: float = 6.0) -> None:
         """Wait until this tone, and it alone, was heard for 300 ms in the last two seconds. Raises TimeoutError."""
         await until(lambda: audio.tone_seconds(self.heard(2), tone) >= 0.3, deadline_s, every_s=0.05)
+
+    async def hears_music(self, *, of: tuple[int, ...], seconds: float = 0.5) -> None:
+        """Wait until, for `seconds`, something is heard all through, and none of these tones."""
+
+        def music() -> bool:
+            heard = self.heard(seconds)
+            loud = len(heard) >= seconds * audio.SAMPLE_RATE * 0.8 and all(
+                audio.loudness(piece) > audio.AUDIBLE for piece in audio.windows(heard)
+            )
+            return loud and not any(self.hears_tone(tone, seconds) for tone in of)
+
+        await until(music, 4, every_s=0.05)
 
     async def until_loud(self) -> None:
         """Wait until something is heard."""

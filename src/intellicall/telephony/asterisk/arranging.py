@@ -43,9 +43,12 @@ class Spot(StrEnum):
     NOWHERE = "nowhere"
 
 
+_SOUNDS = frozenset({Spot.MUSIC, Spot.RINGBACK, Spot.QUIET})
+
+
 @dataclass(slots=True)
 class Stage:
-    """One call's arrangement, and what the engine has been told of it; None: nobody knows."""
+    """One call's arrangement, and what the engine has been told of each channel; None: nobody knows."""
 
     wanted: Arrangement | None = None
     spots: dict[str, Spot | None] = field(default_factory=dict)
@@ -58,9 +61,10 @@ class Stage:
 
     def unknown(self, call: CallLegs) -> None:
         """The connection is new: what was told may not be so any more."""
-        self.spots = dict.fromkeys(call.legs, None)
-        self.muted = dict.fromkeys(call.legs, None)
-        self.ends = dict.fromkeys(call.legs, None)
+        channels = [leg.channel for leg in call.legs.values() if leg.channel is not None]
+        self.spots = dict.fromkeys(channels, None)
+        self.muted = dict.fromkeys(channels, None)
+        self.ends = dict.fromkeys(channels, None)
         self.paused = None
         self.bridged = False
 
@@ -141,7 +145,7 @@ class Arranger:
         )
         if call.lifted:
             await self._guard(links, call, stage, wanted)
-            await self._drop(links, call, stage, wanted)
+            await self._drop(links, call, wanted)
             await self._move(links, call, stage, wanted)
 
     # -- lifting -------------------------------------------------------------------------------------------------------
@@ -183,9 +187,10 @@ class Arranger:
     # -- what works in every lane --------------------------------------------------------------------------------------
 
     async def _mute(self, links: Links, leg: Leg, stage: Stage, muted: bool) -> None:  # noqa: FBT001 - the truth is the argument
-        if leg.lives and leg.name and stage.muted.get(leg.id, False) is not muted:
+        channel = leg.channel
+        if channel is not None and leg.lives and leg.name and stage.muted.get(channel, False) is not muted:
             await self._set(links, leg, "MUTEAUDIO(in)", "on" if muted else "off")
-            stage.muted[leg.id] = muted
+            stage.muted[channel] = muted
 
     async def _pause(self, links: Links, call: CallLegs, stage: Stage, paused: bool) -> None:  # noqa: FBT001
         """Let the recording take silence, or what is said. It begins a moment after the answer: then once more."""
@@ -214,45 +219,39 @@ class Arranger:
         todo = []
         for leg in live:
             others = "&".join(other.name or "" for other in live if other is not leg) if leg.id in wanted.vital else ""
-            if stage.ends.get(leg.id, "") != others:
-                stage.ends[leg.id] = others
+            if leg.channel is not None and stage.ends.get(leg.channel, "") != others:
+                stage.ends[leg.channel] = others
                 todo.append(self._set(links, leg, ENDS_VARIABLE, others))
         await asyncio.gather(*todo)
 
-    async def _drop(self, links: Links, call: CallLegs, stage: Stage, wanted: Arrangement) -> None:
+    async def _drop(self, links: Links, call: CallLegs, wanted: Arrangement) -> None:
         for leg in call.legs.values():
             if leg.id not in wanted.places and not leg.ended and not leg.dropped:
                 leg.dropped = True
-                stage.spots[leg.id] = Spot.NOWHERE
                 if leg.channel is not None:
                     await unless_gone(links.ari.request("DELETE", channel_uri(leg.channel)))
 
     async def _move(self, links: Links, call: CallLegs, stage: Stage, wanted: Arrangement) -> None:
         """Move the legs: first everybody out of where he is not to be, then everybody to where he is to be."""
         goals = _goals(call, wanted.places)
-        moves = {leg_id: goal for leg_id, goal in goals.items() if stage.spots.get(leg_id, Spot.NOWHERE) is not goal}
+        moves = {channel: goal for channel, goal in goals.items() if stage.spots.get(channel, Spot.NOWHERE) is not goal}
         if Spot.BRIDGE in moves.values() and not stage.bridged:
-            await links.ari.request("POST", bridge_uri(call.call_id), query={"type": "mixing"})
+            with contextlib.suppress(RequestRefused):  # it is there already
+                await links.ari.request("POST", bridge_uri(call.call_id), query={"type": "mixing"})
             stage.bridged = True
-        await asyncio.gather(*(self._leave(links, call, leg_id, stage.spots.get(leg_id, Spot.NOWHERE)) for leg_id in moves))
-        for leg_id, done in zip(moves, await asyncio.gather(*(self._enter(links, call, *m) for m in moves.items())), strict=True):
-            stage.spots[leg_id] = moves[leg_id] if done else None
+        spots = {channel: stage.spots.get(channel, Spot.NOWHERE) for channel in moves}
+        await asyncio.gather(*(self._leave(links, call, channel, spot) for channel, spot in spots.items()))
+        entered = await asyncio.gather(*(self._enter(links, call, channel, spot) for channel, spot in moves.items()))
+        stage.spots |= {channel: spot if done else None for (channel, spot), done in zip(moves.items(), entered, strict=True)}
 
-    async def _leave(self, links: Links, call: CallLegs, leg_id: str, spot: Spot | None) -> None:
-        channel = call.legs[leg_id].channel
-        if channel is None or spot is Spot.NOWHERE:
-            return
+    async def _leave(self, links: Links, call: CallLegs, channel: str, spot: Spot | None) -> None:
         if spot in {Spot.BRIDGE, None}:
-            await _unless_refused(
-                links.ari.request("POST", f"{bridge_uri(call.call_id)}/removeChannel", query={"channel": channel})
-            )
-        for sound in (Spot.MUSIC, Spot.RINGBACK, Spot.QUIET) if spot is None else () if spot is Spot.BRIDGE else (spot,):
+            leave = links.ari.request("POST", f"{bridge_uri(call.call_id)}/removeChannel", query={"channel": channel})
+            await _unless_refused(leave)
+        for sound in _SOUNDS if spot is None else _SOUNDS & {spot}:
             await _unless_refused(links.ari.request("DELETE", f"{channel_uri(channel)}/{sound}"))
 
-    async def _enter(self, links: Links, call: CallLegs, leg_id: str, spot: Spot) -> bool:
-        channel = call.legs[leg_id].channel
-        if channel is None:
-            return False
+    async def _enter(self, links: Links, call: CallLegs, channel: str, spot: Spot) -> bool:
         if spot is Spot.NOWHERE:
             return True
         if spot is Spot.BRIDGE:
@@ -270,12 +269,10 @@ def _needs_lift(call: CallLegs, wanted: Arrangement) -> bool:
 
 
 def _goals(call: CallLegs, places: Mapping[str, Place]) -> dict[str, Spot]:
-    """Return where each leg that lives belongs now. Who is together with nobody hears silence, as RTP."""
-    live = {
-        leg_id: leg for leg_id, leg in call.legs.items() if leg_id in places and leg.lives and leg.in_stasis and not leg.dropped
-    }
-    company = sum(places[leg_id] is Place.TOGETHER for leg_id in live) > 1
-    return {leg_id: _goal(leg, places[leg_id], company=company) for leg_id, leg in live.items()}
+    """Return where each channel that lives belongs now. Who is together with nobody hears silence, as RTP."""
+    live = {leg.channel: leg for leg in call.legs.values() if leg.id in places and leg.lives and leg.in_stasis and not leg.dropped}
+    company = sum(places[leg.id] is Place.TOGETHER for leg in live.values()) > 1
+    return {channel: _goal(leg, places[leg.id], company=company) for channel, leg in live.items() if channel is not None}
 
 
 def _goal(leg: Leg, place: Place, *, company: bool) -> Spot:

@@ -16,7 +16,7 @@ MODULES = (
     *("func_callerid", "func_cdr", "func_channel", "func_hangupcause", "func_logic", "func_strings", "func_timeout"),
     *("codec_alaw", "codec_ulaw", "codec_resample", "codec_opus_open_source", "res_format_attr_opus"),
     *("format_sln", "format_wav", "format_pcm", "format_gsm", "format_ogg_vorbis", "format_ogg_opus_open_source"),
-    *("bridge_simple", "bridge_native_rtp", "bridge_softmix", "bridge_builtin_features", "bridge_builtin_interval_features"),
+    *("bridge_simple", "bridge_softmix", "bridge_builtin_features", "bridge_builtin_interval_features"),
     *("bridge_holding", "res_musiconhold", "res_mutestream", "app_softhangup", "app_senddtmf"),
     *("res_rtp_asterisk", "res_srtp", "res_pjproject", "res_pjsip", "res_pjsip_session", "res_pjsip_pubsub"),
     *("res_pjsip_authenticator_digest", "res_pjsip_outbound_authenticator_digest", "res_pjsip_endpoint_identifier_user"),
@@ -27,7 +27,10 @@ MODULES = (
     *("res_ari", "res_ari_model", "res_ari_applications", "res_ari_asterisk", "res_ari_bridges", "res_ari_channels"),
     *("res_ari_endpoints", "res_ari_events", "res_cdrel_custom", "cdr_custom"),
 )
-"""Loaded in this order. Left out on purpose: messaging, REFER, anonymous endpoints, STIR/SHAKEN, everything that runs programs."""
+"""Loaded in this order. Left out on purpose: messaging, REFER, anonymous endpoints, STIR/SHAKEN, everything that runs programs.
+
+`bridge_native_rtp` too: it passes keys on behind the core's back, and `DigitPressed` would not be told (decision 0010).
+"""
 
 NO_ANSWER_AT_ALL_MS = 6400
 """A trunk that answers an INVITE with nothing, not even 100 Trying, is given up after this long (SIP timer B, RFC 3261 §17.1.1.2).

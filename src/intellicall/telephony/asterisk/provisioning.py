@@ -19,6 +19,9 @@ SOFTPHONE_CODECS = "alaw,ulaw,opus"
 SOFTPHONE_LOST_S = 60
 """A softphone from which no audio came for this long is gone; its leg ends, so that no customer is kept on a dead line."""
 
+KEEPALIVE_S = 15
+"""A carrier that we send nothing to (the other side is muted) gets comfort noise (RFC 3389) that often, lest it give up."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineObject:
@@ -119,6 +122,7 @@ def _trunk_endpoint(trunk: Trunk, name: str) -> dict[str, str]:
         "allow_transfer": "no",
         "allow_subscribe": "no",
         "rtp_symmetric": "yes",
+        "rtp_keepalive": str(KEEPALIVE_S),
         "force_rport": "yes",
         "media_encryption": "sdes" if trunk.srtp else "no",
         "send_pai": _yes(trunk.caller_id_style is CallerIdStyle.PAI),
