@@ -3,91 +3,17 @@
 Everything is real but the telephony: the scripted engine plays the far ends.
 """
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-from tests.support.receiver import Receiver, receiver
+from tests.app.running import Api, open_api
 
-from intellicall.accounts import changes
-from intellicall.accounts.account import Account
-from intellicall.accounts.keys import KeyKind
-from intellicall.app import Platform, scripted_engine
-from intellicall.clock import SystemClock
-from intellicall.settings import EngineMode, Settings
-from intellicall.storage.database import Database
-from intellicall.storage.migrate import migrate
-from intellicall.telephony.scripted.engine import ScriptedEngine
+from intellicall.app import Platform
+from intellicall.settings import Settings
 from intellicall.telephony.testnet.numbers import NUMBERS
-
-CALLER_ID = "+12025550190"
-CUSTOMER = NUMBERS["tone_1000"].number
-AGENT = NUMBERS["tone_440"].number
-
-
-@dataclass
-class Api:
-    """A running platform, its server key, and the receiver of its results."""
-
-    platform: Platform
-    engine: ScriptedEngine
-    key: str
-    browser_key: str
-    receiver: Receiver
-    session: aiohttp.ClientSession
-
-    async def send(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any, Any]:
-        headers = {"Authorization": f"Bearer {self.key}"} | options.pop("headers", {})
-        data = json.dumps(body).encode() if body is not None else options.pop("data", None)
-        if data is not None:
-            headers.setdefault("Content-Type", "application/json")
-        url = f"http://127.0.0.1:{self.platform.port}{path}"
-        async with self.session.request(method, url, headers=headers, data=data, **options) as answer:
-            return answer.status, await answer.json(content_type=None), answer.headers
-
-    async def start(self, **fields: Any) -> tuple[int, Any, Any]:
-        body = {"from_number": CALLER_ID, "to_number": CUSTOMER, "agent_number": AGENT} | fields
-        return await self.send("POST", "/calls", {name: value for name, value in body.items() if value is not None})
-
-
-@asynccontextmanager
-async def open_api(folder: Path, **account: Any) -> AsyncIterator[Api]:
-    settings = Settings(state_dir=folder, port=0, engine=EngineMode.SCRIPTED, allow_private_callbacks=True)
-    clock = SystemClock()
-    migrate(settings.sql_url)
-    async with receiver() as results, aiohttp.ClientSession() as session:
-        database = Database(settings.sql_url)
-        key, browser_key = await database.write(lambda c: _seed(c, results.url, account))
-        await asyncio.to_thread(database.close)
-        engine = scripted_engine(clock, settings.recordings_dir)
-        platform = Platform(settings, clock, engine)
-        await platform.start()
-        try:
-            yield Api(platform, engine, key, browser_key, results, session)
-        finally:
-            await platform.stop()
-
-
-def _seed(connection: Any, callback_url: str, fields: dict[str, Any]) -> tuple[str, str]:
-    now = SystemClock().now()
-    wanted: dict[str, Any] = {"sandbox": True, "default_region": "US", "concurrent_calls": 5, "callback_url": callback_url} | fields
-    account = changes.create_account(connection, Account(id="a1", name="acme", enabled=True, **wanted), now)
-    changes.assign_number(connection, account, CALLER_ID, (), now)
-    changes.add_agent(connection, account, "agent.017", None, now)
-    keys = [changes.create_key(connection, account.id, kind, now).text for kind in (KeyKind.SERVER, KeyKind.BROWSER)]
-    return keys[0], keys[1]
-
-
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with open_api(tmp_path) as opened:
-        yield opened
 
 
 async def test_the_guides_request_gets_its_call_and_its_result(api: Api) -> None:
@@ -196,8 +122,6 @@ async def test_another_address_and_the_limit(tmp_path: Path) -> None:
 
 
 async def test_only_the_accounts_networks_may_use_the_server_key(tmp_path: Path) -> None:
-    from ipaddress import ip_network  # noqa: PLC0415 - only here
-
     async with open_api(tmp_path, allowed_networks=(ip_network("203.0.113.0/24"),)) as api:
         answer = await api.send("POST", "/calls", {}, headers={"X-Forwarded-For": "203.0.113.7"})
         assert (answer[0], answer[1]["code"]) == (403, "address_not_allowed")
@@ -207,7 +131,7 @@ async def test_without_an_engine_there_is_503_and_no_call(api: Api) -> None:
     api.engine.lose()
     status, problem, headers = await api.start(uuid="later")
     assert (status, problem["code"], int(headers["Retry-After"])) == (503, "engine_unavailable", 3)
-    assert (await api.send("GET", "/calls?uuid=later"))[1] == {"calls": []}
+    assert (await api.send("GET", "/calls?uuid=later"))[1] == {"calls": [], "next": None}
     assert (await api.send("GET", "/readyz"))[0] == 503
     api.engine.come_back(restarted=True)
     assert (await api.start(uuid="later"))[0] == 201

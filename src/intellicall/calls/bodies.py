@@ -159,9 +159,10 @@ class TransferView(CallView):
 
 
 class CallList(BaseModel):
-    """Calls, newest first."""
+    """A page of calls, newest first."""
 
     calls: list[CallView]
+    next: str | None = Field(description="The `cursor` of the page behind this one; null when there is none.")
 
 
 def are_keys(digits: str) -> bool:

@@ -17,8 +17,13 @@ from intellicall.calls.bodies import (
     TransferView,
     WhoOrder,
 )
-from intellicall.calls.samples import CALL_ID, FIRST_CONSULTED, shown
+from intellicall.calls.endings import Status
+from intellicall.calls.filters import LIVE, MOST, USUAL, Position
+from intellicall.calls.request import CallType
+from intellicall.calls.samples import BEGAN, CALL_ID, FIRST_CONSULTED, shown
+from intellicall.calls.table import State
 from intellicall.errors import Code, Refused
+from intellicall.web.cursor import broken
 from intellicall.web.openapi import Answer, Body, operation, parameter
 
 NO_CALL = Refused(Code.NOT_FOUND, "There is no such call.")
@@ -40,6 +45,23 @@ _DIALING = (
     Refused(Code.NUMBER_NOT_ASSIGNED, field="from_number"),
     Refused(Code.UNKNOWN_AGENT, field="crm_username"),
     Refused(Code.AGENT_OFFLINE, field="crm_username"),
+)
+
+
+_LIST_PARAMETERS = (
+    parameter("crm_username", "query", "The agent who started the call.", "agent.017"),
+    parameter("agent_number", "query", "The agent's real phone, written in any way.", "2025550101"),
+    parameter("number", "query", "The customer's number, written in any way.", "+12025550100"),
+    parameter("status", "query", "How the call ended.", "ANSWER", schema={"type": "string", "enum": list(Status)}),
+    parameter("state", "query", "Where it stands; `live`: not ended.", LIVE, schema={"type": "string", "enum": [LIVE, *State]}),
+    parameter("from", "query", "Accepted at this time or later: ISO 8601 with its zone.", "2026-07-03T00:00:00+05:30"),
+    parameter("to", "query", "Accepted before this time: ISO 8601 with its zone.", "2026-07-04T00:00:00+05:30"),
+    parameter("uuid", "query", "The `uuid` of the call; its `call_id` where none was sent.", "your-own-call-id"),
+    parameter("call_type", "query", "How it was started.", "server", schema={"type": "string", "enum": list(CallType)}),
+    parameter(
+        "limit", "query", "Calls on a page.", USUAL, schema={"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}
+    ),
+    parameter("cursor", "query", "`next` of the page before."),
 )
 
 
@@ -122,10 +144,24 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     ),
     "find_calls": operation(
         "findCalls",
-        "Find a call by its uuid",
-        {200: Answer("The call, or none.", CallList, {"found": {"calls": [shown("ended")]}, "not_found": {"calls": []}})},
-        [Refused(Code.MISSING_FIELD, "Name the call by its uuid.", field="uuid"), _UNKNOWN_QUERY],
-        parameters=[parameter("uuid", "query", "The `uuid` of the call.", "your-own-call-id") | {"required": True}],
+        "List and search calls",
+        {
+            200: Answer(
+                "A page of them.",
+                CallList,
+                {
+                    "some": {"calls": [shown("talking"), shown("ended")], "next": Position(BEGAN, CALL_ID).cursor},
+                    "none": {"calls": [], "next": None},
+                },
+            )
+        },
+        [
+            _UNKNOWN_QUERY,
+            broken(),
+            Refused(Code.INVALID_NUMBER, field="number"),
+            Refused(Code.TEMPLATE_NOT_FILLED, field="number"),
+        ],
+        parameters=_LIST_PARAMETERS,
     ),
     "show_call": operation(
         "showCall",

@@ -11,11 +11,12 @@ from sqlalchemy import Connection
 from intellicall.accounts import store as accounts
 from intellicall.accounts.account import Account, Agent, disposition_for
 from intellicall.accounts.numbers import Number, parse
-from intellicall.calls import store
+from intellicall.calls import history, store
 from intellicall.calls.bodies import CallOrder, NoteOrder
 from intellicall.calls.calls import Calls
 from intellicall.calls.described import OPERATIONS
 from intellicall.calls.door import Door
+from intellicall.calls.filters import PARAMETERS, read_listing
 from intellicall.calls.orders import Note
 from intellicall.calls.orders_http import KEY, CallId, OrdersApi
 from intellicall.calls.request import CallType, Request, compose
@@ -67,13 +68,19 @@ class CallsApi:
         return JSONResponse(api_view(await self._calls.show(account.id, call_id)))
 
     async def find_calls(self, request: HttpRequest) -> JSONResponse:
-        """Find the call that was started with the query parameter `uuid`: a list of one, or an empty one."""
-        account = await self._account(request)
-        uuid = read_query(request, allowed=("uuid",)).get("uuid")
-        if not uuid:
-            raise Refused(Code.MISSING_FIELD, "Name the call by its uuid.", field="uuid")
-        entry = await self._database.glance(lambda connection: store.find_by_uuid_or_id(connection, account.id, uuid))
-        return JSONResponse({"calls": [api_view(entry)] if entry else []})
+        """List the account's calls, newest first; every parameter narrows the list.
+
+        `next` leads to the page behind this one; calls that begin meanwhile neither shift nor repeat anything.
+        """
+        check = self._door.visitor(request)
+
+        def page(connection: Connection) -> history.Page:
+            account = check(connection)
+            listing = read_listing(read_query(request, allowed=PARAMETERS), account)
+            return history.find(connection, account.id, listing.filters, listing.before, listing.limit)
+
+        found = await self._database.read(page)
+        return JSONResponse({"calls": [api_view(one) for one in found.entries], "next": found.next and found.next.cursor})
 
     async def annotate_call(self, request: HttpRequest, call_id: CallId) -> JSONResponse:
         """Set the disposition and notes of a call, at any time.
