@@ -16,6 +16,7 @@ from intellicall.callbacks.courier import Courier
 from intellicall.callbacks.lifecycle import Lifecycle
 from intellicall.callbacks.transport import HttpTransport
 from intellicall.calls.about import ABOUT, TAGS, TITLE
+from intellicall.calls.attendance import Attendance
 from intellicall.calls.calls import Calls
 from intellicall.calls.conductor import Surroundings
 from intellicall.calls.desk import Desk
@@ -28,7 +29,7 @@ from intellicall.calls.http import CallsApi
 from intellicall.calls.http import router as calls_router
 from intellicall.calls.journal import Journal
 from intellicall.calls.orders_http import OrdersApi
-from intellicall.calls.result import Entry, softphone_agents, softphone_view
+from intellicall.calls.result import Entry
 from intellicall.calls.webhooks import webhooks
 from intellicall.clock import Clock, SystemClock
 from intellicall.recordings.disk import DiskShelf
@@ -46,7 +47,7 @@ from intellicall.telephony.asterisk.debian_tree import Progress
 from intellicall.telephony.asterisk.embedded import embedded_engine, external_engine, write_operator_folder
 from intellicall.telephony.asterisk.install import EngineInstall, find_or_fetch
 from intellicall.telephony.asterisk.process import EngineDirs, EngineProcess
-from intellicall.telephony.engine import Engine, Trunk
+from intellicall.telephony.engine import DigitPressed, Engine, Trunk
 from intellicall.telephony.scripted.engine import BEHAVIOURS, ScriptedEngine
 from intellicall.telephony.testnet.network import TestNetwork
 from intellicall.telephony.testnet.numbers import NUMBERS
@@ -120,12 +121,14 @@ class Platform:
             clock=self.clock,
             recording_url=lambda name: f"{self.public_url}/recordings/{name}.wav",
             changed=self._call_changed,
+            pressed=self._key_pressed,
         )
         self.hub = EventHub(self.database, self.clock)
         self.calls = Calls(around)
         self._stack.push_async_callback(self.calls.close)
         self.sessions = SoftphoneSessions(self.engine, self.clock, sip_url=self._sip_url)
-        self.sessions.desk = Desk(self.calls)
+        self.sessions.desk = Desk(self.calls, self.sessions)
+        self.attendance = Attendance(self.calls, self.sessions)
         self._stack.push_async_callback(self.sessions.stop)
         self.calls.watch_engine(self.sessions.engine_changed)
         self.proxy = SipProxy(self._sip_url)
@@ -176,13 +179,16 @@ class Platform:
         log.info("platform_stopped")
 
     def _call_changed(self, entry: Entry) -> None:
-        """After each change of a call is stored: tell the agent's page, those who follow events, and the courier."""
+        """After each change of a call is stored: tell the agents' pages, those who follow events, and the courier."""
         self.hub.wake(entry.request.account_id)
         self.courier.wake_events(entry.request.account_id)
-        for agent_id in softphone_agents(entry):
-            self.sessions.notify(agent_id, {"type": "call", "call": softphone_view(entry, agent_id)})
+        self.attendance.changed(entry)
         if not entry.call.live:
             self.courier.wake(entry.request.account_id)
+
+    def _key_pressed(self, entry: Entry, event: DigitPressed) -> None:
+        """Digits go to the agents' pages and nowhere else: they may be part of a card number."""
+        self.attendance.pressed(entry, event)
 
     async def _apply_trunks(self) -> int:
         version, trunks = await self.database.read(

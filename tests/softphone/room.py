@@ -1,7 +1,7 @@
 """The softphone's room for tests: real SQL, a real server, a scripted engine and desk, a clock that is moved by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +21,11 @@ from intellicall.ids import new_call_id, new_id
 from intellicall.softphone import store
 from intellicall.softphone.http import COOKIE, Softphone, make_router
 from intellicall.softphone.launch import Launch
+from intellicall.softphone.page_messages import NoteMessage, OrderMessage
 from intellicall.softphone.sessions import Session, SoftphoneSessions
 from intellicall.softphone.sip_proxy import SipProxy
 from intellicall.storage.database import Database
+from intellicall.telephony.scripted.behaviour import Behaviour
 from intellicall.telephony.scripted.engine import ScriptedEngine
 from intellicall.web.wire import Limits
 
@@ -41,8 +43,11 @@ class Desk:
         self.living: dict[str, dict[str, Any]] = {}
         self.hung_up: list[str] = []
         self.lost: list[tuple[str, str]] = []
+        self.ready: list[tuple[str, str]] = []
+        self.orders: list[OrderMessage] = []
         self.refuses: Refused | None = None
         self.gate: asyncio.Event | None = None
+        self.moves = False
 
     async def dial(self, launch: Launch, session: Session) -> Mapping[str, Any]:
         if self.gate is not None:
@@ -54,19 +59,39 @@ class Desk:
         self.living[launch.agent_id] = {"call_id": new_call_id(), "state": "initiated", "customer_number": launch.to_number}
         return self.living[launch.agent_id]
 
-    async def hang_up(self, agent_id: str, call_id: str) -> None:
-        call = self.living.get(agent_id)
+    async def hang_up(self, agent: store.Owner, call_id: str) -> None:
+        call = self.living.get(agent.agent_id)
         if call is None or call["call_id"] != call_id:
             raise Refused(Code.NOT_FOUND)
         self.hung_up.append(call_id)
-        del self.living[agent_id]
+        del self.living[agent.agent_id]
 
     def current(self, agent_id: str) -> Mapping[str, Any] | None:
         return self.living.get(agent_id)
 
+    def movable(self, agent_id: str) -> bool:
+        return self.moves and agent_id in self.living
+
     async def softphone_lost(self, agent_id: str, session_id: str) -> None:
         self.lost.append((agent_id, session_id))
         self.living.pop(agent_id, None)
+
+    async def softphone_ready(self, agent_id: str, session_id: str) -> None:
+        self.ready.append((agent_id, session_id))
+
+    async def redial(self, call_id: str, session: Session) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+    async def order(self, agent: store.Owner, message: OrderMessage) -> None:
+        self.orders.append(message)
+        if self.gate is not None:
+            await self.gate.wait()
+
+    async def note(self, agent: store.Owner, message: NoteMessage) -> Mapping[str, Any]:
+        return {"disposition": message.disposition, "notes": message.notes}
+
+    async def history(self, agent: store.Owner, before: str | None) -> Mapping[str, Any]:
+        return {"calls": [], "next": before}
 
 
 class Page:
@@ -93,6 +118,14 @@ class Page:
             frame = await self.socket.receive()
         assert frame.type is aiohttp.WSMsgType.CLOSE, frame
         return int(frame.data)
+
+    async def wait(self, kind: str, true: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        """Return the next message of this kind of which something is true; what is said before is passed over."""
+        async with asyncio.timeout(5):
+            while True:
+                message: dict[str, Any] = (await self.socket.receive()).json()
+                if message["type"] == kind and true(message):
+                    return message
 
     async def hello(self, tab: str, ticket: str | None = None, **more: object) -> None:
         await self.say("hello", **{"tab": tab, "ticket": ticket, "visible": True, **more})
@@ -191,12 +224,14 @@ class Room:
 
 
 @asynccontextmanager
-async def open_room(database: Database, pages: Path, limits: Limits | None = None, **softphone: Any) -> AsyncIterator[Room]:
+async def open_room(
+    database: Database, pages: Path, limits: Limits | None = None, script: Mapping[str, Behaviour] | None = None, **softphone: Any
+) -> AsyncIterator[Room]:
     """Yield a room on a database that has every table."""
     clock = HandClock()
     now = clock.now()
     account, agent, other, browser_key, server_key = await database.write(lambda connection: people(connection, now))
-    engine = ScriptedEngine(clock, {}, pages)
+    engine = ScriptedEngine(clock, script or {}, pages)
     await engine.start()
     sip_url: list[str] = []
     url = lambda: sip_url[0] if sip_url else None  # noqa: E731 - two lines for one question

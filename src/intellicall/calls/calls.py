@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from intellicall.calls import store
 from intellicall.calls.call import Call, Fact, Leg, Participant, What, hang_up
+from intellicall.calls.claims import Claims
 from intellicall.calls.conductor import Conductor, Surroundings, not_possible
 from intellicall.calls.orders import Ask, Note
 from intellicall.calls.request import Request
@@ -44,6 +45,7 @@ class Calls:
         self._recovering: asyncio.Task[None] | None = None
         self._taken_up = False
         self._engine_watchers: list[Callable[[bool], None]] = []
+        self._claims = Claims()
         self._keys: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()  # of orders under way
 
     def watch_engine(self, watcher: Callable[[bool], None]) -> None:
@@ -57,9 +59,10 @@ class Calls:
 
         Raises Refused (see `store.admit`) and StorageUnavailable; then nothing was dialed.
         """
-        entry, new = await self.around.database.write(lambda connection: self._admit(connection, request, limit))
-        if new:
-            self._conduct(entry, dial=True)
+        with self._claims.starting(request.agent_id if request.softphone else None):
+            entry, new = await self.around.database.write(lambda connection: self._admit(connection, request, limit))
+            if new:
+                self._conduct(entry, dial=True)
         return entry, new
 
     def _admit(self, connection: Connection, request: Request, limit: int) -> tuple[Entry, bool]:
@@ -90,7 +93,9 @@ class Calls:
             raise not_possible(entry)
         if ask.order.move is not Move.HANG_UP and not self.around.engine.ready:
             raise Refused(Code.ENGINE_UNAVAILABLE, "The call goes on as it is.", retry_after=3)
-        return await conductor.order(ask)
+        invited = ask.person.agent_id if ask.person and ask.person.softphone and ask.order.move is not Move.AGENT_BACK else None
+        with self._claims.inviting(invited, busy=invited is not None and self.live_of_agent(invited) is not None):
+            return await conductor.order(ask)
 
     @contextlib.asynccontextmanager
     async def _turn_of(self, account_id: str, key: str | None) -> AsyncIterator[None]:
@@ -141,13 +146,17 @@ class Calls:
         return entry
 
     def live_of_agent(self, agent_id: str) -> Entry | None:
-        """Return the call that the agent's softphone is in, or is rung for, if any."""
-        for conductor in self._conductors.values():
+        """Return the call that the agent's softphone is in, is rung for or is waited for, if any; one that is ending only if it is
+        the only one.
+        """
+        found = None
+        for conductor in list(self._conductors.values()):  # a copy: reads on threads ask too
             entry = conductor.entry
-            waited_for = entry.call.state is State.AGENT_AWAY and entry.person(entry.call.agent.id).agent_id == agent_id
-            if entry.call.live and (waited_for or entry.seat_of_agent(agent_id)):
-                return entry
-        return None
+            if entry.call.live and entry.seat_of_agent(agent_id):
+                if entry.call.state is not State.ENDING:
+                    return entry
+                found = entry
+        return found
 
     # -- facts ----------------------------------------------------------------------------------------------------
 

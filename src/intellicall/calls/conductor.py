@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from intellicall.calls import store
 from intellicall.calls.arrangement import arrangement
 from intellicall.calls.call import Effect, Fact, NotNow, Order, What, allowed, step
+from intellicall.calls.departures import with_departure
 from intellicall.calls.entries import journal_data
 from intellicall.calls.facts import fact_of
 from intellicall.calls.journal import Journal, JournalEntry
@@ -243,6 +244,7 @@ class Conductor:
 
     def _note(self, before: Entry, move: Move, happening: Fact | Order, turn: _Turn) -> None:
         """Put what happened into the journal."""
+        self.entry = with_departure(before.call, self.entry, happening)
         call = self.entry.call
         if call.state is not before.call.state:
             self._entered = self._around.clock.monotonic()

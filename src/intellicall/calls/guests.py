@@ -40,13 +40,13 @@ class FreeSoftphone(Protocol):
 
 
 def free_softphone(calls: Calls, sessions: SoftphoneSessions) -> FreeSoftphone:
-    """Return the way to find the softphone of an agent who is at it and in no call."""
+    """Return the way to find the softphone of an agent who is at it, in no call and in no wrap-up."""
 
     def find(agent_id: str) -> str:
         session = sessions.online(agent_id)
         if session is None:
             raise Refused(Code.AGENT_OFFLINE, field="crm_username")
-        if calls.live_of_agent(agent_id) is not None:
+        if calls.live_of_agent(agent_id) is not None or sessions.wrap_ups.of(agent_id) is not None:
             raise Refused(Code.AGENT_BUSY, field="crm_username")
         return session.session_id
 

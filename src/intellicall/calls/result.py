@@ -50,10 +50,13 @@ class Entry:
         )
 
     def seat_of_agent(self, agent_id: str) -> tuple[Party, Participant] | None:
-        """Return where an agent sits with a softphone now; None for one who is not, or not any more, in the call."""
+        """Return where an agent sits with a softphone now, also one who is waited for; None for one who is not, or not any more, in
+        the call.
+        """
         for seat, participant in self.call.seats.items():
             person = self.person(participant.id)
-            if participant.here and person.agent_id == agent_id and person.softphone:
+            waited_for = seat is Party.AGENT and self.call.state is State.AGENT_AWAY
+            if (participant.here or waited_for) and person.agent_id == agent_id and person.softphone:
                 return seat, participant
         return None
 
@@ -153,20 +156,40 @@ def softphone_view(entry: Entry, agent_id: str | None) -> dict[str, Any]:
         "started_at": iso(call.created_at, "milliseconds"),
         "answered_at": iso(call.answered_at, "milliseconds"),
         "answer_token": person.softphone.answer_token if person.softphone else None,
-        "answer": "auto" if participant.id == "agent" else "ask",
+        "answer": "ask" if seat is Party.GUEST else "auto",
         "called_by": person.called_by if participant.id != "agent" else None,
         "recording": call.recorded,
         "recording_paused": call.paused,
         "disposition": entry.disposition or request.disposition,
         "notes": entry.notes,
-        "allowed": [] if gone else _page_orders(call, seat),
-        "participants": [shown | {"display": _display(entry, shown["id"])} for shown in participants(entry)],
-        "end": _left_end(entry) if gone else (None if call.live else _end(call)),
+        "allowed": [] if gone else _page_orders(call, seat, participant),
+        "participants": [shown | _for_people(entry, shown["id"]) for shown in participants(entry)],
+        "end": _left_end(entry, participant.id) if gone else (None if call.live else _end(call)),
     }
 
 
-def _page_orders(call: Call, seat: Party | None) -> list[str]:
+def history_view(entry: Entry) -> dict[str, Any]:
+    """Return a call that has ended for the history of a page (docs/softphone-protocol.md, `calls`)."""
+    request, end = entry.request, _end(entry.call)
+    return {
+        "call_id": request.call_id,
+        "customer_display": display(request.plan.customer_number),
+        "from_display": display(request.plan.caller_id),
+        "started_at": iso(entry.call.created_at, "milliseconds"),
+        "duration": end["duration"],
+        "status": end["status"],
+        "reason": end["reason"],
+        "title": end["title"],
+        "disposition": entry.disposition or request.disposition,
+        "notes": entry.notes,
+        "recording_url": entry.recording_url,
+    }
+
+
+def _page_orders(call: Call, seat: Party | None, participant: Participant) -> list[str]:
     names = allowed(call)
+    if seat is Party.GUEST and not participant.up:
+        return ["answer", "decline"]
     if seat is Party.GUEST:
         return [*(name for name in names if name in _GUESTS_OWN), "leave"]
     return [*(name for name in names if name != "hangup"), *(["end", "leave"] if "hangup" in names else [])]
@@ -180,14 +203,16 @@ def _was(entry: Entry, agent_id: str | None) -> Participant:
     return found[1] if found else Participant(participant_id, Leg.GONE)
 
 
-def _display(entry: Entry, participant_id: str) -> str:
+def _for_people(entry: Entry, participant_id: str) -> dict[str, str | None]:
+    """What a page shows of a participant beside the API's fields: a name, and why somebody who was called in is not there."""
     person = entry.person(participant_id)
-    return person.crm_username or (display(person.e164) if person.e164 else person.number) or participant_id
+    name = person.crm_username or (display(person.e164) if person.e164 else person.number) or participant_id
+    return {"display": name, "reason": person.left}
 
 
-def _left_end(entry: Entry) -> dict[str, Any]:
-    """What an agent is told who has left a call that goes on."""
-    transferred = bool(entry.transferred_to) or entry.call.state is State.TRANSFERRING
+def _left_end(entry: Entry, participant_id: str) -> dict[str, Any]:
+    """What an agent is told who has left a call that goes on: by a transfer whoever had the agent's seat, else as a guest."""
+    transferred = participant_id in ("agent", *entry.transferred_to)
     title = "You transferred the call." if transferred else "You left the call."
     reason = "transferred" if transferred else "left"
     return {"status": "ANSWER", "reason": reason, "ended_by": "agent", "title": title, "remedy": "", "duration": None}

@@ -1,7 +1,6 @@
 """The conversation with one page over WS /softphone/socket, as docs/softphone-protocol.md describes it."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
@@ -11,6 +10,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from intellicall.clock import Clock
 from intellicall.errors import Code, Refused
 from intellicall.softphone import store
+from intellicall.softphone.errands import Errands, ready_softphone
+from intellicall.softphone.page_messages import CALL_ID, NAME, TICKET, Rude, member, optional
 from intellicall.softphone.sessions import Click, Session, SoftphoneSessions
 from intellicall.softphone.tab import NO_HELLO, NO_SESSION, POLICY, Tab
 from intellicall.storage.database import Database, StorageUnavailable
@@ -21,13 +22,7 @@ log = structlog.get_logger()
 HELLO_S = 5.0
 RATE = 5.0  # messages a second, in the long run
 BURST = 60.0
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_TICKET = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 _TROUBLES = {"microphone_denied", "microphone_missing", "microphone_busy", "insecure_page", "sip_failed"}
-
-
-class _Rude(Exception):  # noqa: N818 - what somebody sent
-    """The page says what no page of ours says."""
 
 
 class Conversation:
@@ -48,6 +43,7 @@ class Conversation:
         self.sessions = sessions
         self.clock = clock
         self.hello_s = hello_s
+        self._errands: Errands | None = None
         self._allowance = BURST
         self._counted_at = clock.monotonic()
 
@@ -62,10 +58,10 @@ class Conversation:
         try:
             async with asyncio.timeout(self.hello_s):
                 hello = await self._receive()
-            tab = _tab(owner, hello)
+            tab = _tab(owner, hello, self.clock.monotonic())
         except TimeoutError:
             await self.socket.close(NO_HELLO)
-        except _Rude:
+        except Rude:
             await self.socket.close(POLICY)
         except WebSocketDisconnect:
             pass
@@ -100,8 +96,10 @@ class Conversation:
         try:
             await self._greet(tab, hello)
             while True:
-                await self._handle(tab, await self._receive())
-        except _Rude:
+                message = await self._receive()
+                tab.heard_at = self.clock.monotonic()
+                await self._handle(tab, message)
+        except Rude:
             tab.close(POLICY)
         except WebSocketDisconnect:
             return
@@ -115,15 +113,15 @@ class Conversation:
             raise WebSocketDisconnect(event.get("code", 1005))
         text = event.get("text")
         if text is None or self._allowance < 0:
-            raise _Rude
+            raise Rude
         try:
             return parse_json(text)
         except Refused:
-            raise _Rude from None
+            raise Rude from None
 
     async def _greet(self, tab: Tab, hello: Mapping[str, Any]) -> None:
         """Hello: a click counts only when somebody looks at the page."""
-        ticket = _optional(hello, "ticket", _TICKET)
+        ticket = optional(hello, "ticket", TICKET)
         click, refused = None, None
         if ticket is not None and hello.get("visible") is True:
             try:
@@ -161,9 +159,13 @@ class Conversation:
             case "ready":
                 self.sessions.page_is_ready(tab)
             case "dial":
-                self._dial(tab, _member(message, "ticket", _TICKET))
+                self._dial(tab, member(message, "ticket", TICKET))
+            case "order" | "note" | "find_agents" | "history" | "redial":
+                self._errands_of(tab).take(message)
+            case "wrap_up_done":
+                self.sessions.wrap_ups.end(tab.owner.agent_id)
             case "hang_up":
-                await self._hang_up(tab, message.get("call_id"))
+                await self.sessions.desk.hang_up(tab.owner, member(message, "call_id", CALL_ID))
             case "take_over":
                 await self._take_over(tab)
             case "ping":
@@ -175,11 +177,7 @@ class Conversation:
 
     def _dial(self, tab: Tab, ticket: str) -> None:
         """Turn a click into a call: only in the agent's softphone, only when it is ready, once."""
-        session = self.sessions.session_of(tab)
-        if session is not None and not self.sessions.engine.ready:
-            raise Refused(Code.ENGINE_UNAVAILABLE)
-        if session is None or not self.sessions.is_ready(session):
-            raise Refused(Code.AGENT_OFFLINE)
+        session = ready_softphone(self.sessions, tab)
         self.sessions.acknowledge(tab, ticket)
         # A task of its own: that the tab goes away is seen meanwhile, and does not cut the way from click to call in two.
         self.sessions.start(self._answer(tab, self._spend(tab, session, ticket)))
@@ -199,10 +197,16 @@ class Conversation:
         if not await self.sessions.take_over(tab):
             raise Refused(Code.AGENT_BUSY, "The call goes on in the other tab.", call=self._call(tab))
 
-    async def _hang_up(self, tab: Tab, call_id: object) -> None:
-        if not isinstance(call_id, str) or len(call_id) > 64:
-            raise _Rude
-        await self.sessions.desk.hang_up(tab.owner.agent_id, call_id)
+    def _errands_of(self, tab: Tab) -> Errands:
+        if self._errands is None:
+            self._errands = Errands(
+                tab,
+                self.database,
+                self.sessions,
+                lambda: self._check_owner(tab),
+                lambda refused, ref: self._refuse(tab, refused, ref),
+            )
+        return self._errands
 
     async def _check_owner(self, tab: Tab) -> bool:
         """Sign the tab out when its agent may not use it any more; a living call is talked to its end first."""
@@ -222,15 +226,15 @@ class Conversation:
     def _call(self, tab: Tab) -> Mapping[str, Any] | None:
         return self.sessions.desk.current(tab.owner.agent_id)
 
-    def _refuse(self, tab: Tab, refused: Refused) -> None:
+    def _refuse(self, tab: Tab, refused: Refused, ref: str | None = None) -> None:
         log.info("softphone_refused", code=refused.code, agent_id=tab.owner.agent_id)
-        tab.send({"type": "refused", **_words(refused), "call": refused.more.get("call")})
+        tab.send({"type": "refused", "ref": ref, **_words(refused), "call": refused.more.get("call")})
 
 
-def _tab(owner: store.Owner, hello: Mapping[str, Any]) -> Tab:
+def _tab(owner: store.Owner, hello: Mapping[str, Any], now: float) -> Tab:
     if hello.get("type") != "hello":
-        raise _Rude
-    return Tab(owner, _member(hello, "tab", _NAME), _optional(hello, "page", _NAME))
+        raise Rude
+    return Tab(owner, member(hello, "tab", NAME), optional(hello, "page", NAME), now)
 
 
 def _words(refused: Refused) -> dict[str, str]:
@@ -240,14 +244,3 @@ def _words(refused: Refused) -> dict[str, str]:
         "detail": refused.detail or refused.kind.title,
         "remedy": refused.kind.remedy,
     }
-
-
-def _member(message: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
-    value = message.get(name)
-    if not isinstance(value, str) or not form.fullmatch(value):
-        raise _Rude
-    return value
-
-
-def _optional(message: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str | None:
-    return None if message.get(name) is None else _member(message, name, form)

@@ -16,9 +16,12 @@ from intellicall.ids import new_id
 from intellicall.softphone.desk import CallDesk
 from intellicall.softphone.launch import Launch
 from intellicall.softphone.tab import NO_SESSION, REPLACED, Tab
+from intellicall.softphone.wrap_up import WrapUps
 from intellicall.telephony.engine import Engine, EngineUnavailable, SipAccount
 
 log = structlog.get_logger()
+
+ASLEEP_S = 45.0  # a page that is awake says something every 20 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,13 @@ class Session:
     hang_up_sip: Callable[[], None] | None = None  # closes the session's SIP connection
     tab_name: str = ""
     page: str | None = None
+    may_be_ready: Callable[[], None] | None = field(default=None, repr=False)
+
+    def set_registered(self, registered: bool) -> None:  # noqa: FBT001 - the one fact of this news
+        """The engine has taken the softphone's registration, or it is over."""
+        self.registered = registered
+        if registered and self.may_be_ready is not None:
+            self.may_be_ready()
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +99,7 @@ class SoftphoneSessions:
         self._agents: dict[str, _Agent] = {}
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.wrap_ups = WrapUps(clock, self.notify, self.start)
 
     # what calls uses
 
@@ -106,6 +117,17 @@ class SoftphoneSessions:
         """Return the agent's softphone, ready or not."""
         agent = self._agents.get(agent_id)
         return agent.active if agent else None
+
+    def presence(self, agent_id: str) -> str:
+        """Return whether the agent can be called now: offline, ready, busy, wrap_up or asleep (docs/live-calls.md)."""
+        session = self.active(agent_id)
+        if self.desk.current(agent_id) is not None:
+            return "busy"
+        if session is None or session.tab is None:
+            return "offline"
+        if self.clock.monotonic() - session.tab.heard_at > ASLEEP_S or not self.is_ready(session):
+            return "asleep"
+        return "wrap_up" if self.wrap_ups.of(agent_id) else "ready"
 
     def notify(self, agent_id: str, message: Mapping[str, Any]) -> None:
         """Send a message to the agent's softphone, if one is connected. Nothing is kept for later."""
@@ -133,12 +155,16 @@ class SoftphoneSessions:
                 self._stand_by(agent, session, tab, click)
 
     async def take_over(self, tab: Tab) -> bool:
-        """Make this tab the softphone. Return False when a call lives in the other one, which would lose its voice."""
+        """Make this tab the softphone; a call between two goes on here. Return False when another call lives in the other tab.
+
+        Such a call would lose somebody with its voice: one whose customer has not answered, or with a guest.
+        """
         async with _Turn(self._agents, tab.owner.agent_id) as agent:
             session = agent.active
             if session is not None and session.tab is tab:
                 return True
-            if self._call(tab) is not None and session is not None and session.tab is not None:
+            in_other_tab = self._call(tab) is not None and session is not None and session.tab is not None
+            if in_other_tab and not self.desk.movable(tab.owner.agent_id):
                 return False
             if session is None:
                 await self._activate(agent, tab, None)
@@ -171,6 +197,17 @@ class SoftphoneSessions:
             session.page_ready = True
             session.trouble = None
             log.info("softphone_ready", session_id=session.session_id)
+            self._may_be_ready(session)
+
+    def _may_be_ready(self, session: Session) -> None:
+        if self.is_ready(session):
+            self.start(self._tell_ready(session))
+
+    async def _tell_ready(self, session: Session) -> None:
+        """A call that waits for this agent's softphone comes back to it."""
+        async with _Turn(self._agents, session.agent_id) as agent:
+            if agent.active is session and self.is_ready(session):
+                await self.desk.softphone_ready(session.agent_id, session.session_id)
 
     def page_in_trouble(self, tab: Tab, code: str) -> None:
         """The page cannot work, for a reason of docs/softphone-protocol.md."""
@@ -229,6 +266,7 @@ class SoftphoneSessions:
         account = await self._open(session_id)
         session = Session(session_id, owner.account_id, owner.agent_id, owner.crm_username, tab, account)
         session.tab_name, session.page, session.click = tab.name, tab.page, click
+        session.may_be_ready = lambda: self._may_be_ready(session)
         agent.active = session
         self._sessions[session_id] = session
         if tab in agent.standby:
@@ -318,11 +356,14 @@ class SoftphoneSessions:
         return self.desk.current(tab.owner.agent_id)
 
     def _welcome(self, session: Session, tab: Tab) -> dict[str, Any]:
-        sip = session.sip
+        sip, wrap_up = session.sip, self.wrap_ups.of(session.agent_id)
         return {
             "type": "welcome",
             "server_time": self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "agent": {"crm_username": session.crm_username},
+            "dispositions": list(tab.owner.dispositions),
+            "default_disposition": tab.owner.default_disposition,
+            "wrap_up": wrap_up.view() if wrap_up else None,
             "sip": None
             if sip is None
             else {

@@ -102,7 +102,7 @@ class _Passage:
     def _over(self, own: Callable[[], None], results: list[BaseException | None]) -> None:
         if self.session.hang_up_sip is own:
             self.session.hang_up_sip = None
-            self.session.registered = False
+            self.session.set_registered(False)
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect | ConnectionError | RuntimeError):
                 log.error("softphone_sip_failed", session_id=self.session.session_id, error=type(result).__name__)
@@ -150,7 +150,7 @@ class _Passage:
                 self.gate.counts[f"engine: {bad}"] += 1
                 continue
             if passed.registered is not None:
-                self.session.registered = passed.registered
+                self.session.set_registered(passed.registered)
             if passed.answer is not None:
                 await self.engine.send_str(passed.answer)
             if passed.forward is not None:

@@ -49,11 +49,13 @@ _LAUNCH = [column for column in launches.c if column.name != "ticket_digest"]
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The agent whose browser holds a cookie."""
+    """The agent whose browser holds a cookie; and what outcomes the agent's calls can be given (empty: any)."""
 
     account_id: str
     agent_id: str
     crm_username: str
+    dispositions: tuple[str, ...] = ()
+    default_disposition: str | None = None
 
 
 def add_launch(connection: Connection, launch: Launch, ticket: str) -> None:
@@ -145,7 +147,13 @@ def owner_of(connection: Connection, token: str | None, now: datetime) -> Owner:
     if token:
         row = connection.execute(
             select(
-                agents.c.account_id, agents.c.id, agents.c.crm_username, agents.c.enabled, accounts.c.enabled.label("account_on")
+                agents.c.account_id,
+                agents.c.id,
+                agents.c.crm_username,
+                agents.c.enabled,
+                accounts.c.enabled.label("account_on"),
+                accounts.c.dispositions,
+                accounts.c.default_disposition,
             )
             .join_from(softphone_cookies, agents, agents.c.id == softphone_cookies.c.agent_id)
             .join(accounts, accounts.c.id == agents.c.account_id)
@@ -157,7 +165,7 @@ def owner_of(connection: Connection, token: str | None, now: datetime) -> Owner:
         raise Refused(Code.UNKNOWN_AGENT)
     if not row.account_on:
         raise Refused(Code.ACCOUNT_DISABLED)
-    return Owner(row.account_id, row.id, row.crm_username)
+    return Owner(row.account_id, row.id, row.crm_username, tuple(row.dispositions), row.default_disposition)
 
 
 def forget_cookies(connection: Connection, agent_id: str) -> None:

@@ -16,12 +16,16 @@ POLICY: Final = 1008
 
 
 class Tab:
-    """A connection of a page. `name` is the tab's own, the same after a reload; `page` is new at each load, or None."""
+    """A connection of a page. `name` is the tab's own, the same after a reload; `page` is new at each load, or None.
 
-    def __init__(self, owner: Owner, name: str, page: str | None = None) -> None:
+    `heard_at`: when the page last said anything, on the monotonic clock; a page that is awake does every 20 s.
+    """
+
+    def __init__(self, owner: Owner, name: str, page: str | None = None, heard_at: float = 0.0) -> None:
         self.owner = owner
         self.name = name
         self.page = page
+        self.heard_at = heard_at
         self.closed = False
         self._waiting: asyncio.Queue[Mapping[str, Any] | int] = asyncio.Queue(MOST_WAITING)
 
