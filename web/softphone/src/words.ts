@@ -74,7 +74,7 @@ export function asideLine(view: View): string {
   if (view.returned && call.state !== "agent_away") facts.push(say("backInCall"));
   if (isMuted(view)) facts.push(say("youAreMuted"));
   if (call.recording && call.recording_paused) facts.push(say("recordingIsPaused"));
-  return facts.join(". ");
+  return facts.map((text) => say("sentence", { text })).join(" ");
 }
 
 function callLine(view: View, call: Call): string {

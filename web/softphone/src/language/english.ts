@@ -229,7 +229,8 @@ export const english = {
   keysLost: "The last keys were not sent",
   notNow: "This is not possible at the moment",
   notNowRemedy: "Look at the state of the call: it may have changed just now.",
-  whatDidNotWork: "{what}: {why}",
+  whatDidNotWork: "{what}: {why}.",
+  sentence: "{text}.",
 
   // times
   hours: { one: "{n} hour", other: "{n} hours" },

@@ -214,7 +214,8 @@ export const hindi: Catalog = {
   keysLost: "आख़िरी बटन नहीं भेजे जा सके",
   notNow: "यह अभी संभव नहीं है",
   notNowRemedy: "कॉल की स्थिति देखें: वह अभी-अभी बदली हो सकती है।",
-  whatDidNotWork: "{what}: {why}",
+  whatDidNotWork: "{what}: {why}।",
+  sentence: "{text}।",
 
   hours: { one: "{n} घंटा", other: "{n} घंटे" },
   minutes: { one: "{n} मिनट", other: "{n} मिनट" },

@@ -117,7 +117,7 @@ function RefusalNote({ view, softphone }: { view: View; softphone: Softphone }) 
   return (
     <div class="refusal-note" role="alert" data-testid="refusal-note" data-code={view.refusal.code}>
       <p>
-        <strong>{refusalTitle(view.refusal)}.</strong> {refusalRemedy(view.refusal)}
+        <strong>{say("sentence", { text: refusalTitle(view.refusal) })}</strong> {refusalRemedy(view.refusal)}
       </p>
       <button type="button" class="quiet" data-testid="refusal-ok" onClick={() => softphone.dismissRefusal()}>
         {say("ok")}

@@ -83,7 +83,7 @@ function Row({ call, view, softphone }: { call: PastCall; view: View; softphone:
       <div role="alert" class="refusal-slot">
         {refusal !== null && (
           <p class="refusal-note plain" data-testid="redial-refusal">
-            <strong>{refusalTitle(refusal)}.</strong> {refusalRemedy(refusal)}
+            <strong>{say("sentence", { text: refusalTitle(refusal) })}</strong> {refusalRemedy(refusal)}
           </p>
         )}
       </div>

@@ -108,7 +108,7 @@ function Saving({ view, callId, unsaved }: { view: View; callId: string; unsaved
       <div role="alert" class="refusal-slot">
         {refusal !== null && (
           <p class="refusal-note plain" data-testid="note-refusal">
-            <strong>{refusalTitle(refusal)}.</strong> {refusalRemedy(refusal)}
+            <strong>{say("sentence", { text: refusalTitle(refusal) })}</strong> {refusalRemedy(refusal)}
           </p>
         )}
       </div>

@@ -20,9 +20,7 @@ export function OrderRefusal({ view, softphone, of }: Props) {
       {shown !== null && (
         <div class="refusal-note" data-testid="order-refusal" data-code={shown.refusal.code} data-order={shown.order}>
           <p>
-            <strong>
-              {say("whatDidNotWork", { what: orderWord(shown.order), why: refusalTitle(shown.refusal) })}.
-            </strong>{" "}
+            <strong>{say("whatDidNotWork", { what: orderWord(shown.order), why: refusalTitle(shown.refusal) })}</strong>{" "}
             {refusalRemedy(shown.refusal)}
           </p>
           <button type="button" class="quiet" onClick={() => softphone.dismissOrderRefusal()}>
