@@ -29,6 +29,8 @@ WE_ENDED_IT = (Cause.NORMAL, False)
 HUNG_UP = (Cause.NORMAL, True)
 NEVER_UP = (Cause.CANCELED, False)
 AT_ONCE_S = 0.5
+FRAMES_OF_A_MOVE_S = 0.04
+"""Two frames: what a recording may lose when the customer's leg moves (Asterisk 22.10.1, measured: 30 ms)."""
 
 KINDS: dict[str, dict[str, Place]] = {
     "two": {"agent": TOGETHER, "customer": TOGETHER},
@@ -398,7 +400,7 @@ async def test_one_recording_follows_the_customer_to_the_end(room: MakeRoom, har
     await here.call.ended("customer")
     [(at, size)] = whole
     assert size == raw.stat().st_size
-    assert size / 32_000 == pytest.approx((at - answered.at).total_seconds(), abs=0.3)
+    assert size / 32_000 == pytest.approx((at - answered.at).total_seconds(), abs=0.3 + 10 * FRAMES_OF_A_MOVE_S)
 
 
 # -- keys (promise 16) ---------------------------------------------------------------------------------------------------
