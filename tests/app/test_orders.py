@@ -189,6 +189,6 @@ async def test_a_transferred_call_can_be_taken_with_two_hands_at_once(api: Api) 
     answers = await asyncio.gather(*(api.order(call_id, "participants", consult) for _ in range(5)))
     assert sorted(status for status, _, _ in answers) == [201, 409, 409, 409, 409]
     await api.until(call_id, State.CONSULTING)
-    answers = await asyncio.gather(api.order(call_id, "merge"), api.order(call_id, "transfer"), api.order(call_id, "hangup"))
+    answers = await asyncio.gather(*(api.order(call_id, path) for path in ("merge", "transfer", "hangup")))
     assert (answers[2][0], (await api.until(call_id, State.ENDED))["state"]) == (200, "ended")
     assert all(status in (200, 409) for status, _, _ in answers)

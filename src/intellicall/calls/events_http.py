@@ -10,11 +10,13 @@ from starlette.types import Receive, Scope, Send
 
 from intellicall.calls import journal
 from intellicall.calls.door import Door
-from intellicall.calls.events import position_of
-from intellicall.calls.events_hub import EventHub, Stream, Wanted
+from intellicall.calls.events import cursor_of, position_of
+from intellicall.calls.events_hub import RETRY_MS, STREAMS, EventHub, Stream, Wanted, frame_of
+from intellicall.calls.samples import CALL_ID, events
 from intellicall.errors import Code, Refused
 from intellicall.event_types import EventType
 from intellicall.storage.database import Database
+from intellicall.web.openapi import Answer, operation, parameter
 from intellicall.web.request import read_query
 
 MEDIA_TYPE = "text/event-stream"
@@ -98,23 +100,35 @@ def _types(text: str | None) -> frozenset[str]:
 def router(api: EventsApi) -> APIRouter:
     """Return the route."""
     routes = APIRouter(tags=["events"])
-    described = {
-        "description": "`id:` is the `event_id`, `event:` the `type`, `data:` the event as JSON: see the webhook `event`.",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
-    }
-    routes.get("/events", response_class=StreamingResponse, responses={200: described}, openapi_extra={"parameters": _PARAMETERS})(
-        api.follow
-    )
+    routes.get("/events", response_class=StreamingResponse, **_DESCRIBED)(api.follow)
     return routes
 
 
-def _parameter(name: str, place: str, description: str) -> dict[str, object]:
-    return {"name": name, "in": place, "required": False, "description": description, "schema": {"type": "string"}}
+def _example() -> str:
+    """Return the beginning of a stream, as `EventHub` writes it."""
+    frames = [frame_of(event) for event in events()[:2]]
+    return "".join([f"retry: {RETRY_MS}\nid: {cursor_of(1040)}\n\n", *(frame.decode() for frame in frames), ": still here\n\n"])
 
 
-_PARAMETERS = [
-    _parameter("after", "query", "An `event_id`: begin with what happened after that event. Without it the stream begins now."),
-    _parameter("call_id", "query", "Only events of this call."),
-    _parameter("types", "query", "Only events of these types, separated by commas."),
-    _parameter(LAST_EVENT_ID, "header", "As `after`, which it overrides; clients that come back send it by themselves."),
-]
+_DESCRIBED = operation(
+    "followEvents",
+    "Follow what happens, live",
+    {
+        200: Answer(
+            "`id:` is the `event_id`, `event:` the `type`, `data:` the event as JSON: see the webhook `event`.",
+            content={MEDIA_TYPE: {"schema": {"type": "string"}, "examples": {"stream": {"value": _example()}}}},
+        )
+    },
+    [
+        Refused(Code.INVALID_FIELD, "This is no event_id of this platform.", field="after"),
+        Refused(Code.UNKNOWN_FIELD, field="type"),
+        Refused(Code.NOT_FOUND, "There is no such call.", field="call_id"),
+        Refused(Code.TOO_MANY_REQUESTS, f"{STREAMS} streams of events are open, which is the most.", retry_after=10),
+    ],
+    parameters=[
+        parameter("after", "query", "An `event_id`: begin with what happened after that event. Without it the stream begins now."),
+        parameter("call_id", "query", "Only events of this call.", CALL_ID),
+        parameter("types", "query", "Only events of these types, separated by commas.", "held,resumed,ended"),
+        parameter(LAST_EVENT_ID, "header", "As `after`, which it overrides; clients that come back send it by themselves."),
+    ],
+)

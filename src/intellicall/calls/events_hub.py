@@ -285,11 +285,11 @@ def _told(entries: Sequence[JournalEntry]) -> list[_Told]:
     told = []
     for entry in entries:
         event = event_of(entry)
-        told.append(_Told(entry.position or 0, event, _frame(event) if event else b""))
+        told.append(_Told(entry.position or 0, event, frame_of(event) if event else b""))
     return told
 
 
-def _frame(event: Event) -> bytes:
+def frame_of(event: Event) -> bytes:
     """Return the event in the form of HTML's `text/event-stream`."""
     head = f"id: {cursor_of(event.position)}\nevent: {event.type}\ndata: ".encode()
     return b"%b%b\n\n" % (head, orjson.dumps(event.as_json()))

@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from intellicall.calls.call import Call, Fact, Order, What, step
+from intellicall.calls.entries import journal_data
+from intellicall.calls.events import Event, event_of
+from intellicall.calls.journal import JournalEntry
 from intellicall.calls.people import Person
 from intellicall.calls.request import CallType, Request
 from intellicall.calls.result import Entry, api_view, result
 from intellicall.calls.table import Move, Party, Reason
+from intellicall.event_types import EventType
 from intellicall.telephony.engine import CallPlan, PhoneLine, SoftphoneLine
 
 CALL_ID = "5deb67aa-d54d-4536-9a25-a29813b3bddd"
@@ -45,6 +49,7 @@ _WAYS: dict[str, tuple[Fact | Order, ...]] = {
     "consulting": (*_TALK, *_CONSULT, *_GUEST_ANSWERS),
     "consult_held": (*_TALK, *_CONSULT, *_GUEST_ANSWERS, Order(Move.SWAP, Party.ACCOUNT)),
     "three_way": (*_TALK, *_CONSULT, *_GUEST_ANSWERS, Order(Move.MERGE, Party.ACCOUNT)),
+    "blind": (*_TALK, Order(Move.TRANSFER, Party.ACCOUNT), *_GUEST_RINGS, Fact(What.LEG_ENDED, ENDED, 100.0, Party.GUEST)),
     "transferring": (*_TALK, Order(Move.TRANSFER, Party.ACCOUNT)),
     "transferred": (*_TALK, *_CONSULT, *_GUEST_ANSWERS, Order(Move.COMPLETE, Party.ACCOUNT)),
     "ending": (*_TALK, Order(Move.HANG_UP, Party.ACCOUNT)),
@@ -64,6 +69,43 @@ def results() -> Mapping[str, dict[str, Any]]:
         "transferred": result(replace(entry("transferred"), call=entry("ended").call, recording_url=RECORDING_URL)),
         "no_answer": result(_unanswered()),
     }
+
+
+def events() -> list[Event]:
+    """Return one public event of each type that the sample calls yield, in the order of what happened."""
+    made: dict[EventType, Event] = {}
+    for way in ("recording_paused", "three_way", "transferred", "blind", "ended"):
+        for journaled in _journal(way):
+            event = event_of(journaled)
+            if event is not None:
+                made.setdefault(event.type, event)
+    return list(made.values())
+
+
+def _journal(name: str) -> list[JournalEntry]:
+    """What the journal would have of the sample call: its moves, and the entries that begin and end it."""
+    before = entry("initiated")
+    began = {"call_type": before.request.call_type, "crm_username": before.request.crm_username}
+    kept = [_journaled(1, BEGAN, "initiated", began)]
+    call = before.call
+    for number, happening in enumerate(_WAYS[name], 2):
+        taken = step(call, happening)
+        if taken.move is not None:
+            at = happening.at if isinstance(happening, Fact) else ANSWERED + timedelta(seconds=20 + number)
+            after = replace(entry(name), call=taken.call)
+            kept.append(_journaled(number, at, taken.move, journal_data(call, after, taken.move, happening)))
+        call = taken.call
+    if not call.live:
+        last = len(kept)
+        ready = {"recording_url": RECORDING_URL, "seconds": 150.0, "bytes": 4_800_044}
+        kept.append(_journaled(last + 1, ENDED, "updated", {"disposition": "INTERESTED", "notes": None}))
+        kept.append(_journaled(last + 2, ENDED, "ended", {"result": result(entry(name))}))
+        kept.append(_journaled(last + 3, ENDED, "recording_ready", ready))
+    return kept
+
+
+def _journaled(number: int, at: datetime, kind: str, data: Mapping[str, Any]) -> JournalEntry:
+    return JournalEntry(CALL_ID, "account", number, at, kind, {"uuid": "your-own-call-id", **data}, 1040 + number)
 
 
 def entry(name: str, **changes: Any) -> Entry:

@@ -5,11 +5,13 @@ The schemas describe what calls/result.py and calls/events.py make; tests hold t
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Body, Header, Response
+from fastapi.openapi.models import Example
 from pydantic import BaseModel, ConfigDict, Field
 
 from intellicall.calls.endings import Status
 from intellicall.calls.request import CallType
+from intellicall.calls.samples import events, results
 from intellicall.calls.table import Party, Reason, State
 from intellicall.event_types import EventType
 
@@ -142,12 +144,15 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "Everything else, a redirect included, is a failed attempt."},
 }
 
+_RESULTS: dict[str, Example] = {name: {"value": sample} for name, sample in results().items()}
+_EVENTS: dict[str, Example] = {sample.type: {"value": sample.as_json()} for sample in events()}
+
 webhooks = APIRouter(tags=["webhooks"])
 """For the application's `webhooks`: never called, only described."""
 
 
 @webhooks.post("result", status_code=200, response_class=Response, responses=_ANSWERS)
-def result(body: ResultPush) -> None:
+def result(body: Annotated[ResultPush, Body(openapi_examples=_RESULTS)]) -> None:
     """The result of a call, pushed once as soon as the call has ended.
 
     Any 2xx within 10 seconds acknowledges it; otherwise it is sent again after 1, 2 and 4 seconds, the same to the byte. The header
@@ -156,7 +161,10 @@ def result(body: ResultPush) -> None:
 
 
 @webhooks.post("event", status_code=200, response_class=Response, responses=_ANSWERS)
-def event(body: EventPush, x_intellicall_event: Annotated[EventType, Header(description="The `type`.")]) -> None:
+def event(
+    body: Annotated[EventPush, Body(openapi_examples=_EVENTS)],
+    x_intellicall_event: Annotated[EventType, Header(description="The `type`.")],
+) -> None:
     """A lifecycle callback, for the types that the account chose. One at a time for each call, in the order in which they happened.
 
     Acknowledged and repeated as a result is; the next event of the call follows when it is delivered or given up.

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from intellicall.errors import Code, Refused
@@ -15,6 +16,7 @@ from intellicall.recordings.recording import State, is_name
 from intellicall.recordings.shelf import OpenRecording, Shelf
 from intellicall.storage.database import Database
 from intellicall.web.application import request_id_of
+from intellicall.web.openapi import Answer, operation, parameter
 from intellicall.web.problem import problem_response
 
 log = structlog.get_logger()
@@ -33,14 +35,39 @@ _HEADERS = {
     "X-Robots-Tag": "noindex, nofollow, noarchive",
 }
 _MEDIA_TYPE = "audio/wav"
+_AUDIO = {_MEDIA_TYPE: {"schema": {"type": "string", "contentMediaType": _MEDIA_TYPE}}}
+_EXAMPLE = RECORDING_PREFIX + "Xk2vQ9Tn4RcJ7pLzW5hYd8sBgA1eUfK3oNi6qVt" + SUFFIX
+_DESCRIBED = operation(
+    "downloadRecording",
+    "Download a recording",
+    {
+        200: Answer("The file.", content=_AUDIO),
+        206: Answer("The part of the file that `Range` asks for.", content=_AUDIO),
+        304: Answer("The file has not changed."),
+    },
+    [
+        Code.NOT_FOUND,
+        Refused(Code.RECORDING_NOT_READY, retry_after=5),
+        Code.RANGE_NOT_SATISFIABLE,
+        Code.STORAGE_UNAVAILABLE,
+    ],
+    parameters=[
+        parameter("Range", "header", "A part of the file.", "bytes=0-1023"),
+        parameter("If-Range", "header", "The file's `ETag`; another one gets the whole file."),
+        parameter("If-None-Match", "header", "The file's `ETag`, when you have it already."),
+    ],
+    public=True,
+)
+RecordingFile = Annotated[str, Path(description="The end of the call's `recording_url`.", examples=[_EXAMPLE])]
 
 
 def router(database: Database, shelf: Shelf) -> APIRouter:
     """Return `GET` and `HEAD /recordings/{name}.wav`. Refuses with NOT_FOUND, RECORDING_NOT_READY, RANGE_NOT_SATISFIABLE."""
     routes = APIRouter()
 
-    @routes.api_route("/recordings/{file}", methods=["GET", "HEAD"], tags=["recordings"], response_class=Response)
-    async def recording(file: str, request: Request) -> Response:
+    @routes.head("/recordings/{file}", include_in_schema=False)
+    @routes.get("/recordings/{file}", tags=["recordings"], response_class=Response, **_DESCRIBED)
+    async def recording(file: RecordingFile, request: Request) -> Response:
         """Download a call's recording: stereo WAV, left is the customer, right is what the customer heard.
 
         Range requests are answered with one part (206). 404: no such recording, or its time is over. 409: the call goes on.

@@ -22,6 +22,7 @@ from intellicall.errors import Code, Refused
 from intellicall.ids import new_id, new_token
 from intellicall.softphone import launch, store
 from intellicall.softphone.conversation import HELLO_S, Conversation
+from intellicall.softphone.described import DESCRIBED
 from intellicall.softphone.launch import Launch, Link
 from intellicall.softphone.pages import refused_page
 from intellicall.softphone.sessions import SoftphoneSessions
@@ -36,6 +37,7 @@ from intellicall.web.static import Pages
 
 log = structlog.get_logger()
 
+LAUNCH = "/CRM_API/webphone/launch"
 COOKIE = "intellicall_softphone"
 REFUSED_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
@@ -60,9 +62,7 @@ def make_router(softphone: Softphone) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     launcher = _Launcher(softphone)
     pages = Pages(softphone.pages)
-    router.add_api_route(
-        "/CRM_API/webphone/launch", launcher.serve, methods=["GET", "HEAD"], include_in_schema=True, tags=["launch"]
-    )
+    router.head(LAUNCH)(launcher.serve)
 
     @router.api_route("/softphone", methods=["GET", "HEAD"])
     async def without_slash() -> Response:
@@ -95,7 +95,10 @@ def make_router(softphone: Softphone) -> APIRouter:
     async def asset(request: Request, name: str) -> Response:
         return pages.respond(request, f"assets/{name}")
 
-    return router
+    whole = APIRouter()
+    whole.get(LAUNCH, tags=["launch"], **DESCRIBED)(launcher.serve)
+    whole.include_router(router)
+    return whole
 
 
 async def _serve_sip(softphone: Softphone, connection: WebSocket, session_id: str) -> None:

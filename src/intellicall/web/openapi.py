@@ -4,6 +4,7 @@
 with. `describe` makes one document of them. Error examples are made by the same function as real errors.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -218,10 +219,32 @@ def describe(app: FastAPI, description: Description) -> dict[str, Any]:
     code = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= {"Code": code.pop("$defs")["Code"], "Problem": code}
     components["schemas"] = dict(sorted(schemas.items()))
-    for path in [*made["paths"].values(), *made.get("webhooks", {}).values()]:
-        for one in path.values():
-            _drop_framework_refusal(one)
+    for name, webhook in made.get("webhooks", {}).items():
+        webhook["post"] |= {"operationId": name, "security": []}
+    described = [one for path in [*made["paths"].values(), *made.get("webhooks", {}).values()] for one in path.values()]
+    for one in described:
+        _drop_framework_refusal(one)
+    components["examples"] = _shared_examples(described)
     return made
+
+
+def _shared_examples(described: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Take out the examples that many answers have, leave a reference in each place, and return them by their names."""
+    places: dict[str, list[tuple[dict[str, Any], str]]] = defaultdict(list)
+    for one in described:
+        for answer in one["responses"].values():
+            for content in answer.get("content", {}).values():
+                for name, example in content.get("examples", {}).items():
+                    places[json.dumps([name, example])].append((content["examples"], name))
+    shared: dict[str, Any] = {}
+    for examples in places.values():
+        holder, name = examples[0]
+        if len(examples) > 1:
+            taken = name if name not in shared else f"{name}_{sum(known.startswith(name) for known in shared) + 1}"
+            shared[taken] = holder[name]
+            for place, inside in examples:
+                place[inside] = {"$ref": f"#/components/examples/{taken}"}
+    return dict(sorted(shared.items()))
 
 
 def _drop_framework_refusal(described: dict[str, Any]) -> None:
