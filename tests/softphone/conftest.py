@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.softphone.live_room import LiveRoom, open_live_room
 from tests.softphone.room import Room, open_room
 
 from intellicall.storage.database import Database
@@ -26,3 +27,12 @@ def built_pages(tmp_path: Path) -> Path:
     (folder / "assets" / "plain.css").write_text("body { color: black }")
     (tmp_path / "secret.txt").write_text("secret")
     return folder
+
+
+@pytest.fixture
+async def live(database: Database, built_pages: Path, tmp_path: Path) -> AsyncIterator[LiveRoom]:
+    """The room with real calls behind it, on both databases."""
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    async with open_live_room(database, built_pages, recordings) as opened:
+        yield opened

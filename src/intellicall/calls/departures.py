@@ -1,4 +1,7 @@
-"""Why somebody who was called in is not, or not any more, in the call: for the agent who called them. Pure."""
+"""Why somebody who was called in is not, or not any more, in the call: for the agent who called them. Pure.
+
+What is not of ours is the engine's cause (`telephony.engine.Cause`); `calls.result.DEPARTURES` has each in plain words.
+"""
 
 from dataclasses import replace
 
@@ -11,27 +14,6 @@ DROPPED = "dropped"
 NO_ANSWER = "no_answer"
 REJECTED = "rejected"
 SOFTPHONE_LOST = "softphone_lost"
-
-TITLES: dict[str, str] = {
-    LEFT: "They left the call.",
-    DROPPED: "They were taken out of the call.",
-    SOFTPHONE_LOST: "Their softphone was closed or lost its connection.",
-    NO_ANSWER: "They did not answer.",
-    REJECTED: "They declined the call.",
-    "busy": "They are in another call.",
-    "unavailable": "Their phone is switched off or out of reach.",
-    "unreachable": "Their phone could not be reached.",
-    "number_unknown": "There is no such number.",
-    "number_refused": "The call to them was not let through.",
-    "no_audio": "No sound came from their softphone.",
-    "carrier_failure": "The carrier could not connect the call.",
-    "carrier_timeout": "The carrier did not react.",
-    "canceled": "The call to them was taken back.",
-    "time_limit": "The maximum length of a call was reached.",
-    "engine_lost": "The telephone engine failed.",
-    "engine_unavailable": "The telephone engine was not available.",
-}
-"""Every reason, in plain words: the engine's causes (`telephony.engine.Cause`) of a leg that failed, and ours."""
 
 
 def with_departure(before: Call, after: Entry, happening: Fact | Order) -> Entry:

@@ -203,11 +203,33 @@ def _was(entry: Entry, agent_id: str | None) -> Participant:
     return found[1] if found else Participant(participant_id, Leg.GONE)
 
 
+DEPARTURES: dict[str, str] = {
+    "left": "They left the call.",
+    "dropped": "They were taken out of the call.",
+    "softphone_lost": "Their softphone was closed or lost its connection.",
+    "no_answer": "They did not answer.",
+    "rejected": "They declined the call.",
+    "busy": "They are in another call.",
+    "unavailable": "Their phone is switched off or out of reach.",
+    "unreachable": "Their phone could not be reached.",
+    "number_unknown": "There is no such number.",
+    "number_refused": "The call to them was not let through.",
+    "no_audio": "No sound came from their softphone.",
+    "carrier_failure": "The carrier could not connect the call.",
+    "carrier_timeout": "The carrier did not react.",
+    "canceled": "The call to them was taken back.",
+    "time_limit": "The maximum length of a call was reached.",
+    "engine_lost": "The telephone engine failed.",
+    "engine_unavailable": "The telephone engine was not available.",
+}
+"""Why somebody who was called in is not, or not any more, in the call: `Person.left`, in plain words."""
+
+
 def _for_people(entry: Entry, participant_id: str) -> dict[str, str | None]:
     """What a page shows of a participant beside the API's fields: a name, and why somebody who was called in is not there."""
     person = entry.person(participant_id)
     name = person.crm_username or (display(person.e164) if person.e164 else person.number) or participant_id
-    return {"display": name, "reason": person.left}
+    return {"display": name, "reason": person.left, "reason_title": DEPARTURES[person.left] if person.left else None}
 
 
 def _left_end(entry: Entry, participant_id: str) -> dict[str, Any]:

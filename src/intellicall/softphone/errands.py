@@ -21,6 +21,7 @@ from intellicall.softphone.page_messages import (
     read_order,
     read_query,
 )
+from intellicall.softphone.presence import Presence
 from intellicall.softphone.sessions import Session, SoftphoneSessions
 from intellicall.softphone.tab import Tab
 from intellicall.storage.database import Database, StorageUnavailable
@@ -30,7 +31,7 @@ log = structlog.get_logger()
 MOST_AT_ONCE = 16  # of one tab
 AGENTS_SHOWN = 10
 AGENTS_LOOKED_AT = 50  # to have the callable ones first
-_FIRST = ("ready", "wrap_up", "busy", "asleep", "offline")
+_FIRST = (Presence.READY, Presence.WRAP_UP, Presence.BUSY, Presence.ASLEEP, Presence.OFFLINE)
 
 
 class Errands:
