@@ -263,9 +263,10 @@ async def test_an_event_sent_again_by_hand_holds_up_those_that_wait(database: Da
     assert refused.value.code is Code.NOT_POSSIBLE_NOW
     await finish(first, State.UNDELIVERED)
     (second,) = await room.deliveries(State.DUE)
-    await database.write(partial(store.resend, delivery_id=first.id, now=AT))
+    again_at = AT + timedelta(seconds=3)
+    await database.write(partial(store.resend, delivery_id=first.id, now=again_at))
     await finish(second, State.DELIVERED)
-    assert [one.id for one in await room.deliveries(State.DUE)] == [first.id], "the third waits for it"
+    assert [(one.id, one.due_at) for one in await room.deliveries(State.DUE)] == [(first.id, again_at)], "the third waits for it"
     await finish(first, State.DELIVERED, 2)
     assert [one.event for one in await room.deliveries(State.DUE)] == ["muted"]
 

@@ -167,6 +167,8 @@ async def test_what_nobody_woke_us_for_is_found_soon(sqlite_database: Database, 
     clock = HandClock(AT)
     async with open_desk(sqlite_database, tmp_path, clock) as desk, desk.follow() as follower:
         await clock.until_asleep(TICK_S)
+        await desk.happen("initiated")
+        await follower.events(1)  # by now it has caught up
         await desk.happen("initiated", wake=False)
         await clock.advance(TICK_S)
         assert len(await follower.events(1)) == 1

@@ -5,16 +5,18 @@ Hypothesis draws the interleaving; the hub, the writer and SQL are real, the pag
 
 import asyncio
 import re
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 from tests.calls.following import append
+from tests.support.databases import create_tables
 
 from intellicall.calls import events_hub, journal
 from intellicall.calls.events import position_of
@@ -22,6 +24,7 @@ from intellicall.calls.events_hub import EventHub, Stream, Wanted
 from intellicall.clock import SystemClock
 from intellicall.storage.database import Database
 
+T = TypeVar("T")
 KINDS = ("hold", "resume", "send_digits")  # the last one is no event
 _numbers = count(1)
 
@@ -41,20 +44,20 @@ class Reader:
         self.last = begin
         self.taken: list[int] = []
         self.more = asyncio.Event()
-        self._stream: Stream | None = None
+        self.stream: Stream | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         await self.lose()
-        self._stream = self.hub.open(self.account_id, self.last, Wanted(), lambda _connection: None)
-        self._task = asyncio.create_task(self._read(self._stream))
+        self.stream = self.hub.open(self.account_id, self.last, Wanted(), lambda _connection: None)
+        self._task = asyncio.create_task(self._read(self.stream))
 
     async def lose(self) -> None:
         """Go away in the middle: what is under way is lost."""
-        if self._task and self._stream:
+        if self._task and self.stream:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            self._stream.close()
+            self.stream.close()
 
     async def _read(self, stream: Stream) -> None:
         async for piece in stream.pieces():
@@ -130,6 +133,48 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_pages")
 def test_every_event_comes_once_and_in_order(database: Database, plan: list[tuple[Any, ...]]) -> None:
     run(play(database, plan))
+
+
+class Held(Database):
+    """A database whose answers to those who catch up can be held back."""
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        found = await super().read(work)
+        self.held.set()
+        await self.release.wait()
+        return found
+
+    def hold(self) -> None:
+        self.held, self.release = asyncio.Event(), asyncio.Event()
+
+
+async def test_what_is_told_to_others_while_a_stream_catches_up_is_not_missed(tmp_path: Path) -> None:
+    """Its page was read before the event and comes back after the channel has handed the event out."""
+    create_tables(url := f"sqlite:///{tmp_path / 'test.db'}")
+    database = Held(url)
+    database.hold()
+    database.release.set()
+    hub = EventHub(database, SystemClock())
+    early, late = Reader(hub, "a", 0), Reader(hub, "a", 0)
+    await early.open()
+    await database.write(partial(append, account_id="a", call_id="c", kinds=["hold"]))
+    hub.wake("a")
+    await early.until([1])
+    while not (early.stream and early.stream._entered):  # noqa: ASYNC110 - it tells nobody that it has caught up
+        await asyncio.sleep(0.001)
+    database.hold()
+    await late.open()
+    await database.held.wait()
+    await database.write(partial(append, account_id="a", call_id="c", kinds=["resume"]))
+    hub.wake("a")
+    await early.until([1, 2])
+    database.release.set()
+    await late.until([1, 2])
+    assert (early.taken, late.taken) == ([1, 2], [1, 2])
+    for reader in (early, late):
+        await reader.lose()
+    await hub.stop()
+    database.close()
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
