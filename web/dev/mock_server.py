@@ -13,6 +13,8 @@ filled up with underscores to 16 characters: `/softphone/#ticket=talk___________
 import argparse
 import asyncio
 import json
+import socket
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -369,7 +371,15 @@ def application() -> web.Application:
     return app
 
 
+def serve(port: int) -> None:
+    """Serve until stopped; print the address, once it listens. Port 0 is any free one."""
+    listening = socket.create_server(("127.0.0.1", port))
+    sys.stdout.write(f"http://127.0.0.1:{listening.getsockname()[1]}\n")
+    sys.stdout.flush()
+    web.run_app(application(), sock=listening, print=None)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8999)
-    web.run_app(application(), host="127.0.0.1", port=parser.parse_args().port)
+    serve(parser.parse_args().port)

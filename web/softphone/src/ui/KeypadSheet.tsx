@@ -35,7 +35,7 @@ export function KeypadSheet({ view, call, softphone }: Props) {
             class="key"
             data-testid={`key-${digit}`}
             aria-disabled={!possible}
-            aria-label={spoken(digit)}
+            {...spoken(digit)}
             onClick={() => softphone.errands.pressKey(digit)}
           >
             <span class="key-digit">{digit}</span>
@@ -67,7 +67,8 @@ export function HeardDigits({ view, call }: { view: View; call: Call }) {
   );
 }
 
-function spoken(digit: string): string {
-  if (digit === "*") return say("star");
-  return digit === "#" ? say("pound") : digit;
+/** Signs have names; digits and letters speak for themselves. */
+function spoken(digit: string): { "aria-label"?: string } {
+  if (digit === "*") return { "aria-label": say("star") };
+  return digit === "#" ? { "aria-label": say("pound") } : {};
 }
