@@ -14,6 +14,7 @@ from intellicall.calls.request import CallType
 from intellicall.calls.samples import events, results
 from intellicall.calls.table import Party, Reason, State
 from intellicall.event_types import EventType
+from intellicall.web.openapi import keep_nulls
 
 
 class _Exact(BaseModel):
@@ -144,8 +145,8 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "Everything else, a redirect included, is a failed attempt."},
 }
 
-_RESULTS: dict[str, Example] = {name: {"value": sample} for name, sample in results().items()}
-_EVENTS: dict[str, Example] = {sample.type: {"value": sample.as_json()} for sample in events()}
+_RESULTS: dict[str, Example] = {name: {"value": keep_nulls(sample)} for name, sample in results().items()}
+_EVENTS: dict[str, Example] = {sample.type: {"value": keep_nulls(sample.as_json())} for sample in events()}
 
 webhooks = APIRouter(tags=["webhooks"])
 """For the application's `webhooks`: never called, only described."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from starlette.responses import Response
+
 from intellicall.web.openapi import parameter
 
 _SENT = (
@@ -28,6 +30,7 @@ DESCRIBED: dict[str, Any] = {
     "summary": "Open the softphone with a call to make",
     "status_code": 303,
     "response_model": None,
+    "response_class": Response,
     "responses": {
         303: {
             "description": "To the softphone, which dials when its page is seen.",

@@ -184,7 +184,33 @@ def _header(description: str) -> dict[str, Any]:
 
 
 def _examples(values: Mapping[str, object]) -> dict[str, Any]:
-    return {name: {"summary": name.replace("_", " "), "value": value} for name, value in values.items()}
+    return {name: {"summary": name.replace("_", " "), "value": keep_nulls(value)} for name, value in values.items()}
+
+
+_NULL = "\x00null"
+
+
+def keep_nulls(value: object) -> Any:
+    """Return an example in which `describe` finds the nulls again: FastAPI leaves members that are None out."""
+    match value:
+        case None:
+            return _NULL
+        case Mapping():
+            return {name: keep_nulls(member) for name, member in value.items()}
+        case list() | tuple():
+            return [keep_nulls(member) for member in value]
+        case _:
+            return value
+
+
+def _with_nulls(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _with_nulls(member) for name, member in value.items()}
+        case list():
+            return [_with_nulls(member) for member in value]
+        case _:
+            return None if value == _NULL else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +225,7 @@ class Description:
 
 def describe(app: FastAPI, description: Description) -> dict[str, Any]:
     """Return the document: FastAPI's, with keys, problems and webhooks, and without what is not so here."""
-    made = get_openapi(
+    made: dict[str, Any] = get_openapi(
         title=description.title,
         version=app.version,
         openapi_version="3.1.0",
@@ -209,6 +235,7 @@ def describe(app: FastAPI, description: Description) -> dict[str, Any]:
         tags=[{"name": name, "description": text} for name, text in description.tags],
         servers=[{"url": "/", "description": "The platform that this document was fetched from"}],
     )
+    made = _with_nulls(made)
     components = made.setdefault("components", {})
     components["securitySchemes"] = {
         SCHEME: {"type": "http", "scheme": "bearer", "description": "The account's server key. It stays in your backend."}
