@@ -65,9 +65,7 @@ class LiveRoom:
             yield page, await self.dial(page, ticket)
 
     @asynccontextmanager
-    async def page_of(
-        self, browser: aiohttp.ClientSession, tab: str, **hello: object
-    ) -> AsyncIterator[tuple[Page, dict[str, Any]]]:
+    async def page_of(self, browser: aiohttp.ClientSession, tab: str, **hello: Any) -> AsyncIterator[tuple[Page, dict[str, Any]]]:
         """A page that says hello, and its welcome; it is not ready yet."""
         async with self.room.page(browser) as page:
             await page.hello(tab, **hello)

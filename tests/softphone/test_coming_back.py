@@ -215,7 +215,7 @@ async def test_a_softphone_that_is_ready_when_its_loss_is_told_is_rung_at_once(l
     async with live.talking(browser=browser) as (_, call_id):
         live.room.engine.lose()
         async with live.page_of(browser, "tab-1", page="load-2") as (again, _):
-            live.room.sessions.sip_url = lambda: "ws://engine.example"  # type: ignore[method-assign]  # a registration is known
+            live.room.sessions.sip_url = lambda: "ws://engine.example"
             session = live.room.sessions.active(live.room.agent.id)
             assert session is not None
             await again.say("ready")

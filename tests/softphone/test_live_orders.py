@@ -1,6 +1,7 @@
 """Orders of the page on a live call: carried out and answered, or refused with a word why; a guest decides about itself only."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from tests.softphone.live_room import DECLINES, ECHO, RINGS, SLOW, THIRD, TONE, LiveRoom
@@ -167,7 +168,7 @@ async def test_a_guest_declines_before_its_phone_rings(live: LiveRoom) -> None:
         assert call["participants"][2]["reason"] == "rejected"
 
 
-GUEST_MAY_NOT = [
+GUEST_MAY_NOT: list[tuple[str, dict[str, Any]]] = [
     ("hold", {}),
     ("swap", {}),
     ("merge", {}),

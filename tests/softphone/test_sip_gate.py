@@ -251,6 +251,44 @@ def test_cancel_of_the_engine_and_its_answers_pass() -> None:
     assert page(gate, bye()).forward is None
 
 
+@pytest.mark.parametrize("status", ["603 Decline", "486 Busy Here", "480 No microphone", "403 Forbidden"])
+def test_a_page_that_asks_rings_and_then_refuses(status: str) -> None:
+    gate = SipGate(ACCOUNT)
+    engine(gate, invite("INVITE", "X-Intellicall-Answer: token"))
+    assert forwarded(page(gate, response("180 Ringing"))).status == 180
+    assert forwarded(page(gate, response(status))).status == int(status[:3])
+    assert engine(gate, invite("ACK", body="", to_tag="ptag")).forward, "the engine's ACK of a refusal (RFC 3261 section 17.1.1.3)"
+    assert not gate.counts
+    assert page(gate, bye()).forward is None
+
+
+def test_a_page_that_asks_is_rung_no_longer() -> None:
+    gate = SipGate(ACCOUNT)
+    engine(gate, invite())
+    page(gate, response("180 Ringing"))
+    assert engine(gate, invite("CANCEL", body="")).forward
+    assert forwarded(page(gate, response("200 OK", "CANCEL"))).need("CSeq").endswith("CANCEL")
+    assert forwarded(page(gate, response("487 Request Terminated"))).status == 487
+    assert not gate.counts
+    assert page(gate, bye()).forward is None
+
+
+def test_a_softphone_that_came_back_is_rung_beside_what_is_left_of_its_call() -> None:
+    gate = in_call()
+    second = invite("INVITE", "X-Intellicall-Answer: new", cseq=1, branch="z9hG4bKback").replace("engine-call", "back-call")
+    assert engine(gate, second).forward
+    answer = response("200 OK", cseq=1, branch="z9hG4bKback", body=SDP).replace("engine-call", "back-call")
+    assert page(gate, answer).forward
+    assert page(gate, bye()).forward, "the old call's own dialog is known still"
+
+
+def test_no_page_renews_its_invite() -> None:
+    passed = page(in_call(), bye(method="INVITE", CSeq="8 INVITE"))
+    assert passed.forward is None
+    assert passed.answer is not None
+    assert parse(passed.answer).status == 405
+
+
 def test_a_renewed_invite_keeps_the_call() -> None:
     gate = in_call()
     assert engine(gate, invite(to_tag="ptag", cseq=8, branch="z9hG4bKre")).forward
