@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { RINGING, WELCOME } from "./examples";
+import { CONSULTING, RINGING, WELCOME } from "./examples";
 import { parseFrame } from "./protocol";
 
 const parse = (message: unknown) => parseFrame(JSON.stringify(message));
@@ -12,7 +12,25 @@ it("takes the platform's messages", () => {
   expect(parse({ type: "replaced" })).not.toBeNull();
 });
 
+it("takes what it is told of live calls", () => {
+  const call = parse({ type: "call", call: CONSULTING });
+  expect(call).toMatchObject({ call: { state: "consulting", participants: CONSULTING.participants } });
+  for (const message of [
+    { type: "done", ref: "r" },
+    { type: "agents", ref: "r", agents: [{ crm_username: "a", presence: "ready", has_phone: false }] },
+    { type: "calls", ref: "r", calls: [], next: null },
+    { type: "digit", call_id: "c", participant_id: "customer", digit: "5" },
+    { type: "wrap_up", call_id: "c", until: null, disposition: null, notes: null },
+    { type: "noted", ref: "r", call_id: "c", disposition: null, notes: null },
+  ]) {
+    expect(parse(message), message.type).toEqual(message);
+  }
+});
+
 it.each([
+  ["an answer without a ref", '{"type":"done"}'],
+  ["agents without names", '{"type":"agents","ref":"r","agents":[{}]}'],
+  ["no list of calls", '{"type":"calls","ref":"r","calls":null}'],
   ["no JSON", "{"],
   ["no object", "[]"],
   ["an unknown type", '{"type":"newer"}'],

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import {
+  ASKED,
   BUSY_END,
+  CONSULTING,
   ENDED,
   LAUNCH,
   LINK_OPEN,
@@ -14,7 +16,7 @@ import {
   WELCOME,
 } from "./examples";
 import type { FromPlatform } from "./protocol";
-import { isReady, launchToDial, screenOf, talkSeconds } from "./view";
+import { isAsked, isReady, launchToDial, screenOf, talkSeconds, wrapUpSeconds } from "./view";
 
 const REFUSED: FromPlatform = {
   type: "refused",
@@ -177,4 +179,84 @@ it("is ready only as the agent's own softphone", () => {
   expect(isReady(viewAfter(...READY))).toBe(true);
   expect(isReady(viewAfter(...READY, { type: "replaced" }))).toBe(false);
   expect(isReady(viewAfter(...READY, { is: "line", state: "lost" }))).toBe(false);
+});
+
+describe("a call that asks to be answered", () => {
+  const asked = [...READY, { type: "call", call: ASKED }] as const;
+
+  it("rings until the agent has decided, or it is gone", () => {
+    expect(isAsked(viewAfter(...asked))).toBe(true);
+    expect(isAsked(viewAfter(...asked, { is: "answer_pressed" }))).toBe(false);
+    expect(isAsked(viewAfter(...asked, { is: "hang_up_pressed" }))).toBe(false);
+    expect(isAsked(viewAfter(...asked, { type: "call", call: { ...ASKED, state: "ended" } }))).toBe(false);
+    expect(isAsked(viewAfter(...asked, { type: "replaced" }))).toBe(false);
+  });
+
+  it("asks anew for the next call", () => {
+    const next = { ...ASKED, call_id: "call-2" };
+    const ended = { type: "call", call: { ...ASKED, state: "ended" } } as const;
+    expect(isAsked(viewAfter(...asked, { is: "answer_pressed" }, ended, { type: "call", call: next }))).toBe(true);
+  });
+});
+
+describe("a reload in a call", () => {
+  const AWAY = { ...TALKING, state: "agent_away", answer_token: "token-2" } as const;
+
+  it("is remembered from the way back to the next change of state", () => {
+    const back = [...READY.slice(0, 1), { ...WELCOME, call: AWAY }] as const;
+    expect(viewAfter(...back).returned).toBe(true);
+    expect(viewAfter(...back, { type: "call", call: TALKING }).returned).toBe(true);
+    expect(viewAfter(...back, { type: "call", call: TALKING }, { type: "call", call: { ...TALKING } }).returned).toBe(
+      true,
+    );
+    const held = { ...TALKING, state: "held" } as const;
+    expect(viewAfter(...back, { type: "call", call: TALKING }, { type: "call", call: held }).returned).toBe(false);
+  });
+
+  it("is one also when the platform had not noticed yet that the page was gone", () => {
+    expect(viewAfter(LINK_OPEN, { ...WELCOME, call: TALKING }).returned).toBe(true);
+  });
+
+  it("is none when only the connection was lost", () => {
+    const lost = [{ is: "link", state: "lost" }, LINK_OPEN, { ...WELCOME, call: TALKING }] as const;
+    expect(viewAfter(...READY, { type: "call", call: TALKING }, ...lost).returned).toBe(false);
+  });
+});
+
+describe("panels", () => {
+  const talking = [...READY, { type: "call", call: TALKING }] as const;
+
+  it.each(["add", "transfer", "keypad", "notes"] as const)("%s closes with the call, history stays", (panel) => {
+    const over = [{ type: "call", call: { ...TALKING, state: "ended" } }] as const;
+    expect(viewAfter(...talking, { is: "panel", panel }).panel).toBe(panel);
+    expect(viewAfter(...talking, { is: "panel", panel }, ...over).panel).toBeNull();
+    expect(viewAfter(...talking, { is: "panel", panel: "history" }, ...over).panel).toBe("history");
+  });
+
+  it("close when their order has been carried out, and for a call that comes in", () => {
+    expect(viewAfter(...talking, { is: "panel", panel: "add" }, { type: "call", call: CONSULTING }).panel).toBeNull();
+    expect(
+      viewAfter(...talking, { is: "panel", panel: "transfer" }, { type: "call", call: CONSULTING }).panel,
+    ).toBeNull();
+    expect(viewAfter(...talking, { is: "panel", panel: "keypad" }, { type: "call", call: CONSULTING }).panel).toBe(
+      "keypad",
+    );
+    expect(viewAfter(...READY, { is: "panel", panel: "history" }, { type: "call", call: ASKED }).panel).toBeNull();
+  });
+});
+
+it("counts wrap-up down by the platform's clock, not during a call", () => {
+  const until = new Date(NOW + 30_000).toISOString();
+  const wrapUp = { type: "wrap_up", call_id: "call-1", until, disposition: null, notes: null } as const;
+  const ended = [...READY, { type: "call", call: ENDED }, wrapUp] as const;
+  expect(wrapUpSeconds(viewAfter(...ended), NOW + 10_000)).toBe(20);
+  expect(wrapUpSeconds(viewAfter(...ended), NOW + 31_000)).toBeNull();
+  expect(wrapUpSeconds(viewAfter(...ended, { ...wrapUp, until: null }), NOW)).toBeNull();
+  expect(wrapUpSeconds(viewAfter(...ended, { type: "call", call: { ...TALKING, call_id: "call-2" } }), NOW)).toBeNull();
+});
+
+it("warns of leaving only while a call lives", () => {
+  const leaving = { is: "leaving_page", leaving: true } as const;
+  expect(viewAfter(...READY, leaving).leavingPage).toBe(false);
+  expect(viewAfter(...READY, { type: "call", call: TALKING }, leaving).leavingPage).toBe(true);
 });

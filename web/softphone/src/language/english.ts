@@ -114,7 +114,6 @@ export const english = {
   customer: "Customer",
   agent: "Agent",
   phone: "Phone",
-  you: "You",
   stateDialing: "Calling…",
   stateRinging: "Ringing…",
   stateConnected: "Connected",
@@ -178,7 +177,6 @@ export const english = {
   presenceBusy: "In a call",
   presenceWrapUp: "Wrap-up",
   presenceAsleep: "Not responding",
-  hasPhone: "has a phone",
 
   // wrap-up, notes
   notesTitle: "Outcome and note",
@@ -191,7 +189,6 @@ export const english = {
   notSaved: "Not saved yet",
   readyAgain: "Ready again",
   wrapUpLeft: "Next call possible in {time}",
-  wrapUpOver: "Wrap-up is over: calls can reach you again.",
 
   // history
   history: "My calls",
@@ -226,7 +223,6 @@ export const english = {
   notSentRemedy: "The platform cannot be reached at the moment. Try again in a few seconds.",
   unanswered: "The platform did not answer",
   unansweredRemedy: "Look at the state of the call, then try again.",
-  keysLost: "The last keys were not sent",
   notNow: "This is not possible at the moment",
   notNowRemedy: "Look at the state of the call: it may have changed just now.",
   whatDidNotWork: "{what}: {why}.",

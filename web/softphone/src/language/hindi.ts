@@ -106,7 +106,6 @@ export const hindi: Catalog = {
   customer: "ग्राहक",
   agent: "एजेंट",
   phone: "फ़ोन",
-  you: "आप",
   stateDialing: "कॉल लग रही है…",
   stateRinging: "घंटी बज रही है…",
   stateConnected: "जुड़े हैं",
@@ -167,7 +166,6 @@ export const hindi: Catalog = {
   presenceBusy: "कॉल पर",
   presenceWrapUp: "रैप-अप",
   presenceAsleep: "जवाब नहीं दे रहे",
-  hasPhone: "फ़ोन भी है",
 
   notesTitle: "कॉल का नतीजा और नोट",
   disposition: "नतीजा",
@@ -179,7 +177,6 @@ export const hindi: Catalog = {
   notSaved: "अभी सेव नहीं हुआ",
   readyAgain: "फिर तैयार",
   wrapUpLeft: "अगली कॉल {time} में आ सकती है",
-  wrapUpOver: "रैप-अप पूरा हुआ: अब आपको कॉल आ सकती है।",
 
   history: "मेरी कॉल",
   historyEmpty: "आपने अभी तक कोई कॉल नहीं की।",
@@ -211,7 +208,6 @@ export const hindi: Catalog = {
   notSentRemedy: "अभी प्लेटफ़ॉर्म से संपर्क नहीं हो पा रहा। कुछ सेकंड बाद फिर कोशिश करें।",
   unanswered: "प्लेटफ़ॉर्म से जवाब नहीं आया",
   unansweredRemedy: "कॉल की स्थिति देखें, फिर कोशिश करें।",
-  keysLost: "आख़िरी बटन नहीं भेजे जा सके",
   notNow: "यह अभी संभव नहीं है",
   notNowRemedy: "कॉल की स्थिति देखें: वह अभी-अभी बदली हो सकती है।",
   whatDidNotWork: "{what}: {why}।",
