@@ -4,10 +4,14 @@ import aiohttp
 import pytest
 from tests.softphone.live_room import ECHO, RINGS, SLOW, LiveRoom
 from tests.softphone.room import Page
+from tests.web.serving import until
 
 from intellicall.calls.table import Reason, State
 from intellicall.errors import Code, Refused
-from intellicall.telephony.engine import Place
+from intellicall.telephony.engine import Cause, Place
+from intellicall.telephony.scripted.engine import BEHAVIOURS, Behaviour
+
+UNREACHABLE = Behaviour(rings=False, answers_s=None, cause=Cause.UNREACHABLE)
 
 
 async def back(page: Page) -> dict[str, object]:
@@ -83,6 +87,25 @@ async def test_an_agent_who_is_waited_for_has_no_second_call(live: LiveRoom) -> 
             refused = await page.wait("refused")
             assert (refused["code"], refused["call"]["call_id"]) == ("agent_busy", call_id)
             assert (await live.consult(second, other, crm_username="agent.017"))["code"] == "agent_busy"
+
+
+async def test_a_page_that_is_loaded_twice_is_rung_twice(live: LiveRoom) -> None:
+    """The first of the two pages is gone before it has answered: its ring fails, and the customer goes on waiting."""
+    browser = live.room.browser()
+    async with live.talking(browser=browser) as (_, call_id):
+        live.softphone_of(live.room.agent.id, UNREACHABLE)
+        async with live.page_of(browser, "tab-1", page="load-2") as (page, _welcome):
+            await page.say("ready")
+            await until(lambda: live.room.engine.dialed.count(live.entry(call_id).person("agent").softphone.session_id) == 2)  # type: ignore[union-attr]  # it has one
+            await until(lambda: not live.entry(call_id).call.agent.here)
+            assert live.entry(call_id).call.state is State.AGENT_AWAY
+            assert live.room.engine.hears(call_id, "customer") is Place.MUSIC
+        live.softphone_of(live.room.agent.id, BEHAVIOURS["answers"])
+        async with live.page_of(browser, "tab-1", page="load-3") as (page, _welcome):
+            await back(page)
+            assert live.room.engine.hears(call_id, "customer") == {"p2"}
+            live.room.engine.far_end_hangs_up(call_id, "p2")  # who is back is as vital as before
+            await live.until_state(call_id, State.ENDED)
 
 
 async def test_who_does_not_come_back_in_time_ends_the_call(live: LiveRoom) -> None:

@@ -44,5 +44,5 @@ def on_hold(call: Call, seat: Party) -> bool:
 def _vital(call: Call, seat: Party) -> bool:
     """The customer's end ends every call; another's, when the customer would be left alone."""
     if seat is Party.AGENT:
-        return call.state is not State.TRANSFERRING and not (call.guest and call.guest.up)
+        return call.state not in (State.TRANSFERRING, State.AGENT_AWAY) and not (call.guest and call.guest.up)
     return seat is Party.CUSTOMER or not call.agent.up

@@ -380,7 +380,11 @@ def _leaving(call: Call, fact: Fact) -> Move | None:
     guest_late = fact.what is What.OVERDUE and fact.reason is None and call.state in _GUEST_PHASE
     if guest_fails or guest_late:
         return Move.GUEST_LEAVES if call.agent.up else None
-    return Move.AGENT_LEAVES if fact.what is What.LEG_ENDED and fact.party is Party.AGENT and call.guest else None
+    if fact.what is not What.LEG_ENDED or fact.party is not Party.AGENT:
+        return None
+    if call.state is State.AGENT_AWAY:
+        return Move.AGENT_UNREACHED
+    return Move.AGENT_LEAVES if call.guest else None
 
 
 def _rearranged(told: Call, move: Move) -> Call:

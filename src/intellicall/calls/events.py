@@ -165,6 +165,7 @@ _EVENTS: Mapping[str, Callable[[Data], _Made]] = {
 PRIVATE = frozenset(
     {
         Move.AGENT_BACK,  # the agent is only being rung again
+        Move.AGENT_UNREACHED,  # or was, in vain: it was away and still is
         Move.SEND_DIGITS,  # may be part of a card number
         Move.ADD,  # `participant_ringing` follows
         Move.TRANSFER,  # as above

@@ -40,6 +40,7 @@ class Move(StrEnum):
     TRANSFER_DONE = "transfer_done"  # the guest of a blind transfer answers, and takes the agent's seat
     GUEST_LEAVES = "guest_leaves"  # hung up, did not answer, could not be reached
     AGENT_LEAVES = "agent_leaves"  # the guest takes the agent's seat, at once or on answering
+    AGENT_UNREACHED = "agent_unreached"  # the softphone that was back is gone again before it has answered
     LEG_ENDS = "leg_ends"  # one leg is gone, and with it the call; another leg is still there
     DIAL_FAILS = "dial_fails"  # the engine did not take the order to dial
     ALL_GONE = "all_gone"  # no leg is left and nothing remains to be done
@@ -263,6 +264,7 @@ TABLE: dict[State, dict[Move, State]] = {
             Move.AGENT_ANSWERS: State.TALKING,
             Move.AGENT_LOST: State.AGENT_AWAY,
             Move.AGENT_BACK: State.AGENT_AWAY,
+            Move.AGENT_UNREACHED: State.AGENT_AWAY,
         },
     ),
     State.ENDING: {
