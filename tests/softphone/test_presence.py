@@ -1,6 +1,6 @@
 """Who can be called now: every combination of what is known, in words."""
 
-from itertools import product
+from itertools import product, starmap
 
 import pytest
 
@@ -30,8 +30,6 @@ def test_without_a_call(seen: Seen | None, wrapping_up: bool, presence: Presence
 
 
 @pytest.mark.parametrize("wrapping_up", [True, False])
-@pytest.mark.parametrize(
-    "seen", [None, *(Seen(*known, silent_s) for *known, silent_s in product((True, False), (True, False), (0.0, 99.0)))]
-)
+@pytest.mark.parametrize("seen", [None, *starmap(Seen, product((True, False), (True, False), (0.0, 99.0)))])
 def test_who_is_in_a_call_is_busy_whatever_the_softphone_does(seen: Seen | None, wrapping_up: bool) -> None:
     assert presence_of(seen, in_call=True, wrapping_up=wrapping_up) is Presence.BUSY

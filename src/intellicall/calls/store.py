@@ -156,7 +156,8 @@ def admit(connection: Connection, journal: Journal, request: Request, limit: int
         raise Refused(Code.CALL_LIMIT_REACHED, f"{limit} calls are live, which is the account's limit.", retry_after=5)
     entry = Entry(request, request.fresh(), seq=1)
     _INSERT.run(connection, _row(entry))
-    data = {"call_type": request.call_type, "crm_username": request.crm_username}
+    uuid = request.uuid or request.call_id
+    data = {"uuid": uuid, "call_type": request.call_type, "crm_username": request.crm_username}
     journal.append(connection, [JournalEntry(request.call_id, request.account_id, 1, request.created_at, "initiated", data)])
     return entry, True
 
