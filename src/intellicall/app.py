@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import Callable, Coroutine
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import structlog
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from intellicall.accounts import store as accounts
 from intellicall.callbacks import store as deliveries
@@ -16,6 +17,8 @@ from intellicall.callbacks.courier import Courier
 from intellicall.callbacks.lifecycle import Lifecycle
 from intellicall.callbacks.transport import HttpTransport
 from intellicall.calls.about import ABOUT, TAGS, TITLE
+from intellicall.calls.agents_http import AgentsApi
+from intellicall.calls.agents_http import router as agents_router
 from intellicall.calls.attendance import Attendance
 from intellicall.calls.calls import Calls
 from intellicall.calls.conductor import Surroundings
@@ -86,16 +89,10 @@ class Platform:
             raise
 
     async def _build(self) -> None:
-        settings = self.settings
-        for folder in (settings.data_dir, settings.recordings_dir, settings.log_dir):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await asyncio.to_thread(migrate, settings.sql_url)
-        self.database = Database(settings.sql_url)
-        self._stack.callback(self.database.close)
-        self.shelf = DiskShelf(settings.recordings_dir)
-        self._stack.callback(self.shelf.close)
-        self.engine = self._given_engine or make_engine(settings, self.clock)
-        await self._build_rooms()
+        self._make_folders()
+        await asyncio.to_thread(migrate, self.settings.sql_url)
+        self._build_rooms()
+        await self._open_rooms()
         self.engine.listen(self.calls.engine_event)
         self._stack.push_async_callback(self.engine.stop)
         await self._apply_trunks()
@@ -106,13 +103,28 @@ class Platform:
             self._tasks.append(asyncio.get_running_loop().create_task(self._steadily(work), name=work.__name__))
         await self._open_doors()
 
-    async def _build_rooms(self) -> None:
+    def describe(self) -> dict[str, Any]:
+        """Return the API's description (OpenAPI 3.1) of a platform that is never started."""
+        self._make_folders()
+        self._build_rooms()
+        try:
+            return self._make_application().openapi()
+        finally:
+            self.shelf.close()
+            self.database.close()
+
+    def _make_folders(self) -> None:
+        for folder in (self.settings.data_dir, self.settings.recordings_dir, self.settings.log_dir):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _build_rooms(self) -> None:
         settings = self.settings
+        self.database = Database(settings.sql_url)
+        self.shelf = DiskShelf(settings.recordings_dir)
+        self.engine = self._given_engine or make_engine(settings, self.clock)
         lifecycle = Lifecycle()
         transport = HttpTransport(allow_private=settings.allow_private_callbacks)
         self.courier = Courier(self.database, self.clock, transport, lifecycle)
-        await self.courier.start()
-        self._stack.push_async_callback(self.courier.stop)
         around = Surroundings(
             database=self.database,
             journal=Journal([deliveries.project, lifecycle.project]),
@@ -125,20 +137,24 @@ class Platform:
         )
         self.hub = EventHub(self.database, self.clock)
         self.calls = Calls(around)
-        self._stack.push_async_callback(self.calls.close)
         self.sessions = SoftphoneSessions(self.engine, self.clock, sip_url=self._sip_url)
         self.sessions.desk = Desk(self.calls, self.sessions)
         self.attendance = Attendance(self.calls, self.sessions)
-        self._stack.push_async_callback(self.sessions.stop)
         self.calls.watch_engine(self.sessions.engine_changed)
         self.proxy = SipProxy(self._sip_url)
-        self._stack.push_async_callback(self.proxy.close)
+
+    async def _open_rooms(self) -> None:
+        self._stack.callback(self.database.close)
+        self._stack.callback(self.shelf.close)
+        await self.courier.start()
+        for closing in (self.courier.stop, self.calls.close, self.sessions.stop, self.proxy.close):
+            self._stack.push_async_callback(closing)
 
     def _sip_url(self) -> str | None:
         """Where the engine takes SIP from softphones; the scripted engine does not."""
         return self.engine.sip_url if isinstance(self.engine, AsteriskEngine) else None
 
-    async def _open_doors(self) -> None:
+    def _make_application(self) -> FastAPI:
         door = Door(self.clock, list(self.settings.trusted_proxies))
         orders = OrdersApi(self.calls, door, free_softphone(self.calls, self.sessions))
         softphone = Softphone(
@@ -152,13 +168,17 @@ class Platform:
         )
         routers: list[APIRouter] = [
             calls_router(CallsApi(self.calls, self.sessions, door), orders),
+            agents_router(AgentsApi(self.database, self.clock, self.sessions, door)),
             events_router(EventsApi(self.database, self.hub, door)),
             recordings_router(self.database, self.shelf),
             softphone_router(softphone),
             health_router(lambda: {"engine": self.engine.ready}),
             api_docs_router(PAGES),
         ]
-        self.application = make_app(routers, self.settings, Description(TITLE, ABOUT, TAGS, webhooks.routes))
+        return make_app(routers, self.settings, Description(TITLE, ABOUT, TAGS, webhooks.routes))
+
+    async def _open_doors(self) -> None:
+        self.application = self._make_application()
         self.server = Server(self.application, self.settings)
         self.port = await self.server.start()
         self._stack.push_async_callback(self.server.stop)
@@ -238,6 +258,12 @@ class Platform:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
+def describe_api() -> dict[str, Any]:
+    """Return the API's description as every platform of this version serves it. Starts nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Platform(Settings(state_dir=Path(folder), engine=EngineMode.SCRIPTED)).describe()
+
+
 def _report(what: str, share: float | None) -> None:
     log.info("engine_install", step=what, share=share)
 
@@ -301,4 +327,13 @@ def _engine_process(settings: Settings, folder: Path) -> EngineProcess:
     return EngineProcess(_install(settings.engine_prefix), EngineDirs.below(folder))
 
 
-__all__ = ["Platform", "engine_pid", "find_engine", "make_engine", "scripted_engine", "stop_engines", "write_operator_folder"]
+__all__ = [
+    "Platform",
+    "describe_api",
+    "engine_pid",
+    "find_engine",
+    "make_engine",
+    "scripted_engine",
+    "stop_engines",
+    "write_operator_folder",
+]

@@ -135,6 +135,9 @@ _LIVE_OF_AGENT = select(calls).where(
     calls.c.live,
     or_(calls.c.agent_seat == bindparam("agent"), calls.c.guest_seat == bindparam("agent")),
 )
+_LIVE_SEATS = select(calls.c.id, calls.c.created_at, calls.c.agent_seat, calls.c.guest_seat).where(
+    calls.c.account_id == bindparam("account"), calls.c.live
+)
 _LIVE = select(calls).where(calls.c.live).order_by(calls.c.created_at)
 
 
@@ -357,3 +360,11 @@ def carried_out(connection: Connection, account_id: str, call_id: str, ask: Ask,
     if row is not None and (row.call_id, row.fingerprint) != (call_id, ask.fingerprint):
         raise Refused(Code.IDEMPOTENCY_CONFLICT, field="Idempotency-Key")
     return row is not None
+
+
+def live_by_agent(connection: Connection, account_id: str) -> dict[str, tuple[str, datetime]]:
+    """Return the call, and since when, of each agent whose softphone is in one or is rung for one now."""
+    seats: dict[str, tuple[str, datetime]] = {}
+    for call_id, created_at, agent_seat, guest_seat in connection.execute(_LIVE_SEATS, {"account": account_id}):
+        seats |= {agent_id: (call_id, created_at) for agent_id in (agent_seat, guest_seat) if agent_id}
+    return seats

@@ -15,13 +15,12 @@ from intellicall.clock import Clock
 from intellicall.ids import new_id
 from intellicall.softphone.desk import CallDesk
 from intellicall.softphone.launch import Launch
+from intellicall.softphone.presence import Presence, Seen, presence_of
 from intellicall.softphone.tab import NO_SESSION, REPLACED, Tab
 from intellicall.softphone.wrap_up import WrapUps
 from intellicall.telephony.engine import Engine, EngineUnavailable, SipAccount
 
 log = structlog.get_logger()
-
-ASLEEP_S = 45.0  # a page that is awake says something every 20 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +117,18 @@ class SoftphoneSessions:
         agent = self._agents.get(agent_id)
         return agent.active if agent else None
 
-    def presence(self, agent_id: str) -> str:
-        """Return whether the agent can be called now: offline, ready, busy, wrap_up or asleep (docs/live-calls.md)."""
+    def seen(self, agent_id: str) -> Seen | None:
+        """Return what is known of the agent's softphone; None when there is none."""
         session = self.active(agent_id)
-        if self.desk.current(agent_id) is not None:
-            return "busy"
-        if session is None or session.tab is None:
-            return "offline"
-        if self.clock.monotonic() - session.tab.heard_at > ASLEEP_S or not self.is_ready(session):
-            return "asleep"
-        return "wrap_up" if self.wrap_ups.of(agent_id) else "ready"
+        if session is None:
+            return None
+        silent_s = self.clock.monotonic() - session.tab.heard_at if session.tab is not None else 0.0
+        return Seen(session.tab is not None, self.is_ready(session), silent_s)
+
+    def presence(self, agent_id: str) -> Presence:
+        """Return whether the agent can be called now."""
+        in_call, wrapping_up = self.desk.current(agent_id) is not None, self.wrap_ups.of(agent_id) is not None
+        return presence_of(self.seen(agent_id), in_call=in_call, wrapping_up=wrapping_up)
 
     def notify(self, agent_id: str, message: Mapping[str, Any]) -> None:
         """Send a message to the agent's softphone, if one is connected. Nothing is kept for later."""

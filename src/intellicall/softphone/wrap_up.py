@@ -10,9 +10,10 @@ from intellicall.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class WrapUp:
-    """One agent's wrap-up of one call, until an aware time in UTC, with what is written down so far."""
+    """One agent's wrap-up of one call, between two aware times in UTC, with what is written down so far."""
 
     call_id: str
+    since: datetime
     until: datetime
     disposition: str | None = None
     notes: str | None = None
@@ -43,7 +44,8 @@ class WrapUps:
 
     def begin(self, agent_id: str, call_id: str, seconds: int, disposition: str | None, notes: str | None) -> None:
         """Begin the agent's wrap-up of this call; it is over after `seconds`. One that runs is replaced."""
-        wrap_up = WrapUp(call_id, self._clock.now() + timedelta(seconds=seconds), disposition, notes)
+        now = self._clock.now()
+        wrap_up = WrapUp(call_id, now, now + timedelta(seconds=seconds), disposition, notes)
         self._running[agent_id] = wrap_up
         self._tell(agent_id, {"type": "wrap_up", **wrap_up.view()})
         self._start(self._expire(agent_id, wrap_up, seconds))
