@@ -3,6 +3,7 @@
 A page more is one line in `PAGES`: its file name and the function that returns its Markdown.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import typer
 import typer.main
 
+from intellicall.app import describe_api
 from intellicall.calls.reference import endings_page, front_end_types, states_page
 from intellicall.cli.config import plain
 from intellicall.cli.terminal import Fault, Json, answer
@@ -76,12 +78,18 @@ def errors() -> str:
     return "\n".join(lines) + "\n"
 
 
+def openapi() -> str:
+    """Return docs/openapi.json: the API's description, as `/openapi.json` serves it."""
+    return json.dumps(describe_api(), indent=1, ensure_ascii=False) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": commands,
     "settings.md": settings,
     "errors.md": errors,
     "call-states.md": states_page,
     "endings.md": endings_page,
+    "openapi.json": openapi,
     "../web/shared/generated.ts": front_end_types,
 }
 
