@@ -29,6 +29,7 @@ SITE = EngineSite(
     user="user",
     password="secret",
     hold_music=Path("/music"),
+    sounds=Path("/sounds"),
     external_address="198.51.100.7",
 )
 

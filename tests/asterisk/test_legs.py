@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from intellicall.telephony.asterisk.legs import CallLegs, LegUp, Outcome, TrunkFailed, channel_call
-from intellicall.telephony.engine import Cause, LegAnswered, LegEnded, LegRinging, Role
+from intellicall.telephony.engine import Cause, DigitPressed, LegAnswered, LegEnded, LegRinging, Role
 
 START = datetime(2026, 7, 3, 10, 0, tzinfo=UTC)
 AGENT = "c-agent-1"
@@ -176,6 +176,73 @@ def test_after_its_end_nothing_more_is_said_of_a_leg() -> None:
     tell(legs, asks("x"), gone("x"), gone(AGENT))
     assert legs.over
     assert tell(legs, *ANSWERED, dial("x", "ANSWER"), gone("x"), gone(AGENT)) == []
+
+
+def three_way(vital: set[str]) -> CallLegs:
+    """A lifted call: agent, customer and `p1` talk."""
+    legs = talking()
+    legs.further("p1", softphone=False)
+    tell(legs, dial(THIRD), state(THIRD, "Up"), dial(THIRD, "ANSWER"))
+    legs.lifted = True
+    legs.binding = frozenset(vital)
+    return legs
+
+
+THIRD = "c-p1-1"
+
+
+def test_a_further_leg_is_told_as_any_other() -> None:
+    legs = talking()
+    legs.further("p1", softphone=False)
+    told = tell(legs, ("StasisStart", THIRD, {}), *[dial(THIRD)] * 2, *[state(THIRD, "Ringing")] * 2, *[state(THIRD, "Up")] * 2)
+    assert brief(told) == [("LegRinging", "p1"), ("LegAnswered", "p1")]
+    assert brief(tell(legs, asks(THIRD, cause=16), gone(THIRD))) == [("p1", Cause.NORMAL, True, None)]
+    assert not legs.over
+
+
+def test_the_cause_is_told_before_its_effect_whatever_the_order() -> None:
+    told = tell(three_way({Role.CUSTOMER}), asks("x", cause=16), gone(THIRD), gone(AGENT), gone("x"))
+    assert brief(told)[0] == (Role.CUSTOMER, Cause.NORMAL, True, None)
+    assert sorted(brief(told)[1:]) == [(Role.AGENT, Cause.NORMAL, False, None), ("p1", Cause.NORMAL, False, None)]
+
+
+def test_who_leaves_first_does_not_excuse_who_leaves_later() -> None:
+    told = tell(three_way({Role.CUSTOMER}), asks(AGENT, cause=16), gone(AGENT), asks("x", cause=16), gone("x"), gone(THIRD))
+    assert [(end.leg, end.by_far_end) for end in told if isinstance(end, LegEnded)] == [
+        (Role.AGENT, True),
+        (Role.CUSTOMER, True),
+        ("p1", False),
+    ]
+
+
+def test_a_leg_that_we_drop_did_not_hang_up() -> None:
+    legs = three_way({Role.CUSTOMER, "p1"})
+    legs.agent.dropped = True
+    assert brief(tell(legs, asks(AGENT, soft=True), asks(AGENT), gone(AGENT))) == [(Role.AGENT, Cause.NORMAL, False, None)]
+
+
+def test_the_limit_of_a_lifted_call() -> None:
+    told = tell(
+        three_way({Role.CUSTOMER}), asks("x", soft=True), gone("x"), asks(AGENT, soft=True), gone(AGENT), gone(THIRD), step=61
+    )
+    assert [end.cause for end in told if isinstance(end, LegEnded)] == [Cause.TIME_LIMIT, Cause.NORMAL, Cause.NORMAL]
+
+
+def test_a_leg_that_rings_when_the_customer_goes_is_canceled() -> None:
+    legs = talking()
+    legs.binding = frozenset({Role.CUSTOMER})
+    legs.further("p1", softphone=False)
+    told = tell(legs, dial(THIRD), state(THIRD, "Ringing"), asks("x", cause=16), gone("x"), asks(THIRD, soft=True), gone(THIRD))
+    assert brief(told)[-1] == ("p1", Cause.CANCELED, False, None)
+
+
+def test_a_key_is_told_once_although_its_event_comes_twice() -> None:
+    legs = talking()
+    first = ("ChannelDtmfReceived", "x", {"digit": "5", "timestamp": "t1"})
+    again = ("ChannelDtmfReceived", "x", {"digit": "5", "timestamp": "t2"})
+    told = tell(legs, first, first, again, again)
+    assert [(event.leg, event.digit) for event in told if isinstance(event, DigitPressed)] == [(Role.CUSTOMER, "5")] * 2
+    assert "last_digit" not in repr(legs.customer)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from intellicall.telephony.asterisk.dialplan import ENDS_VARIABLE, LIFTED_CONTEX
 from intellicall.telephony.asterisk.furnishing import bridge_uri, channel_uri, unless_gone
 from intellicall.telephony.asterisk.keeper import Links
 from intellicall.telephony.asterisk.legs import CallLegs, Leg
+from intellicall.telephony.asterisk.mending import MENDING_CLASS, MENDING_S, Hearing
 from intellicall.telephony.asterisk.ringing import Ground
 from intellicall.telephony.engine import Arrangement, EngineUnavailable, Place, Role
 
@@ -56,6 +57,7 @@ class Stage:
     ends: dict[str, str | None] = field(default_factory=dict)
     paused: bool | None = False
     bridged: bool = False
+    hearing: Hearing = field(default_factory=Hearing)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     seen: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -67,6 +69,7 @@ class Stage:
         self.ends = dict.fromkeys(channels, None)
         self.paused = None
         self.bridged = False
+        self.hearing = Hearing()
 
 
 class Arranger:
@@ -163,6 +166,7 @@ class Arranger:
                 await self._redirect(links, agent, customer)
                 if await self._in_stasis(stage, agent, customer):
                     call.lifted = True
+                    stage.hearing.hears(agent.channel or "")
                     return True
             if clock.monotonic() >= deadline:
                 log.warning("call could not be lifted", call_id=call.call_id)
@@ -239,10 +243,33 @@ class Arranger:
             with contextlib.suppress(RequestRefused):  # it is there already
                 await links.ari.request("POST", bridge_uri(call.call_id), query={"type": "mixing"})
             stage.bridged = True
-        spots = {channel: stage.spots.get(channel, Spot.NOWHERE) for channel in moves}
+        deaf = self._deaf(call, stage, goals)
+        spots = {channel: stage.spots.get(channel, Spot.NOWHERE) for channel in moves.keys() | ({deaf} if deaf else set())}
         await asyncio.gather(*(self._leave(links, call, channel, spot) for channel, spot in spots.items()))
+        if deaf:
+            moves[deaf] = Spot.BRIDGE
+            await self._mend(links, deaf)
         entered = await asyncio.gather(*(self._enter(links, call, channel, spot) for channel, spot in moves.items()))
         stage.spots |= {channel: spot if done else None for (channel, spot), done in zip(moves.items(), entered, strict=True)}
+
+    def _deaf(self, call: CallLegs, stage: Stage, goals: Mapping[str, Spot]) -> str | None:
+        """Return the customer's channel when its recording has to be made to hear a new partner first (see mending.py)."""
+        customer = call.customer.channel if call.customer and call.recording else None
+        if customer is None:
+            return None
+        together = [channel for channel, goal in goals.items() if goal is Spot.BRIDGE and channel != customer]
+        now = self._ground.clock.monotonic()
+        if goals.get(customer) is not Spot.BRIDGE or len(together) != 1:
+            stage.hearing.parts(now)
+            return None
+        stale = stage.hearing.stale(together[0], now)
+        stage.hearing.hears(together[0])
+        return customer if stale else None
+
+    async def _mend(self, links: Links, channel: str) -> None:
+        if await _unless_refused(links.ari.request("POST", f"{channel_uri(channel)}/moh", query={"mohClass": MENDING_CLASS})):
+            await self._ground.clock.sleep(MENDING_S)
+            await _unless_refused(links.ari.request("DELETE", f"{channel_uri(channel)}/moh"))
 
     async def _leave(self, links: Links, call: CallLegs, channel: str, spot: Spot | None) -> None:
         if spot in {Spot.BRIDGE, None}:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from intellicall.telephony.asterisk.dialplan import CHANNEL_VARIABLES, EXTENSIONS_CONF
+from intellicall.telephony.asterisk.mending import MENDING_CLASS
 
 MODULES = (
     *("res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_crypto"),
     *("res_http_websocket", "res_websocket_client", "pbx_config"),
-    *("func_callerid", "func_cdr", "func_channel", "func_hangupcause", "func_logic", "func_strings", "func_timeout"),
-    *("codec_alaw", "codec_ulaw", "codec_resample", "codec_opus_open_source", "res_format_attr_opus"),
+    *("func_callerid", "func_channel", "func_hangupcause", "func_logic", "func_strings", "func_timeout"),
+    *("codec_alaw", "codec_ulaw", "codec_resample", "codec_gsm", "codec_opus_open_source", "res_format_attr_opus"),
     *("format_sln", "format_wav", "format_pcm", "format_gsm", "format_ogg_vorbis", "format_ogg_opus_open_source"),
     *("bridge_simple", "bridge_softmix", "bridge_builtin_features", "bridge_builtin_interval_features"),
     *("bridge_holding", "res_musiconhold", "res_mutestream", "app_softhangup", "app_senddtmf"),
@@ -25,7 +26,7 @@ MODULES = (
     *("chan_pjsip", "app_dial", "app_mixmonitor", "app_stack", "app_stasis"),
     *("res_stasis", "res_stasis_answer", "res_stasis_recording", "res_stasis_playback", "res_stasis_snoop"),
     *("res_ari", "res_ari_model", "res_ari_applications", "res_ari_asterisk", "res_ari_bridges", "res_ari_channels"),
-    *("res_ari_endpoints", "res_ari_events", "res_cdrel_custom", "cdr_custom"),
+    *("res_ari_endpoints", "res_ari_events"),
 )
 """Loaded in this order. Left out on purpose: messaging, REFER, anonymous endpoints, STIR/SHAKEN, everything that runs programs.
 
@@ -57,6 +58,7 @@ class EngineSite:
     user: str
     password: str = field(repr=False)
     hold_music: Path
+    sounds: Path
     external_address: str | None = None
     ca_file: Path | None = None
 
@@ -73,10 +75,18 @@ def configuration(site: EngineSite) -> dict[str, str]:
         "sorcery.conf": SORCERY_CONF,
         "extensions.conf": EXTENSIONS_CONF,
         "indications.conf": INDICATIONS_CONF,
-        "cdr.conf": "[general]\nenable=yes\nunanswered=yes\n",
-        "cdr_custom.conf": CDR_CUSTOM_CONF,
+        "cdr.conf": "[general]\nenable=no\n",
         "manager.conf": _manager(site),
-        "musiconhold.conf": _lines("[general]", "[default]", "mode=files", f"directory={site.hold_music}", "sort=alpha"),
+        "musiconhold.conf": _lines(
+            "[general]",
+            "[default]",
+            "mode=files",
+            f"directory={site.hold_music}",
+            "sort=alpha",
+            f"[{MENDING_CLASS}]",
+            "mode=files",
+            f"directory={site.sounds}",
+        ),
         # Read at start by modules that cannot do without the file; empty means their defaults.
         "pjproject.conf": "[startup]\nlog_level=1\n",
         "features.conf": "[general]\n",
@@ -124,13 +134,6 @@ congestion=400/250,0/250
 callwaiting=400/200,0/100,400/200,0/7500
 record=1400/500,0/15000
 info=!950/330,!1400/330,!1800/330,0/1000
-"""
-
-LEGS_FILE = "legs.csv"
-# One line for each leg that ended, by our own leg ids; no number in it.
-CDR_CUSTOM_CONF = f"""\
-[mappings]
-{LEGS_FILE} => ${{CDR(uniqueid)}},${{CDR(start,u)}},${{CDR(answer,u)}},${{CDR(end,u)}},${{CDR(billsec,f)}},${{CDR(disposition)}}
 """
 
 
@@ -226,4 +229,4 @@ def _lines(*lines: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-__all__ = ["ENGINE_OPTIONS", "LEGS_FILE", "EngineSite", "configuration"]
+__all__ = ["ENGINE_OPTIONS", "EngineSite", "configuration"]

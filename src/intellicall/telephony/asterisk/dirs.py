@@ -50,8 +50,6 @@ class EngineDirs:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.run.stat().st_uid != os.geteuid():
             raise PermissionError(f"{self.run} belongs to another user")
-        for sub in ("cdr-custom", "cdr-csv"):
-            (self.log / sub).mkdir(exist_ok=True, mode=0o700)
 
     def asterisk_conf(self, install: EngineInstall, **options: str) -> str:
         """Return the text of asterisk.conf for these folders; `options` go into its section [options]."""

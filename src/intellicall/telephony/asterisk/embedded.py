@@ -15,9 +15,9 @@ import structlog
 
 from intellicall.clock import Clock
 from intellicall.settings import Settings
-from intellicall.telephony.asterisk import hold_music
+from intellicall.telephony.asterisk import hold_music, mending
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
-from intellicall.telephony.asterisk.config import ENGINE_OPTIONS, LEGS_FILE, EngineSite, configuration
+from intellicall.telephony.asterisk.config import ENGINE_OPTIONS, EngineSite, configuration
 from intellicall.telephony.asterisk.connection import EngineConnection
 from intellicall.telephony.asterisk.debian_tree import Progress
 from intellicall.telephony.asterisk.install import find_or_fetch
@@ -25,7 +25,6 @@ from intellicall.telephony.asterisk.process import EngineDirs, EngineProcess
 
 LOOPBACK = "127.0.0.1"
 ARI_USER = "intellicall"
-LEGS_LIMIT = 10_000_000
 
 log = structlog.get_logger()
 
@@ -62,10 +61,10 @@ class EmbeddedProcess:
         site = engine_site(self._settings, self._kept)
         if self._settings.hold_music is None:
             await asyncio.to_thread(hold_music.write, site.hold_music)
+        mending.write(site.sounds)
         files = configuration(site)
         files["asterisk.conf"] = self._dirs.asterisk_conf(install, **ENGINE_OPTIONS)
         write_folder(self._dirs.etc, files)
-        _rotate(self._dirs.log / "cdr-custom" / LEGS_FILE)
         self._engine = EngineProcess(install, self._dirs)
         await self._engine.start()
 
@@ -120,6 +119,7 @@ def write_operator_folder(folder: Path, settings: Settings) -> None:
     site = engine_site(settings, kept, settings.engine_ari_user)
     if settings.hold_music is None:
         hold_music.write(site.hold_music)
+    mending.write(site.sounds)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_folder(folder, configuration(site))
 
@@ -139,6 +139,7 @@ def engine_site(settings: Settings, kept: Kept, ari_user: str = ARI_USER) -> Eng
         user=ari_user,
         password=kept.ari_password,
         hold_music=(settings.hold_music or settings.data_dir / "hold-music").absolute(),
+        sounds=(settings.data_dir / "engine-sounds").absolute(),
         external_address=settings.external_address,
         ca_file=Path(authorities) if Path(authorities).is_file() else None,
     )
@@ -171,13 +172,6 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
         fresh.replace(path)
-
-
-def _rotate(path: Path) -> None:
-    """Begin the file anew when it has grown, keeping one old one. Asterisk opens it for each line."""
-    with contextlib.suppress(FileNotFoundError):
-        if path.stat().st_size > LEGS_LIMIT:
-            path.replace(path.with_suffix(".csv.1"))
 
 
 def _answers(dirs: EngineDirs) -> bool:
