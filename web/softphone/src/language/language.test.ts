@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
+import documented from "../../../../docs/errors.md?raw";
 import { END_REASONS } from "../../../shared/generated";
 import { filled, type Message } from "./catalog";
 import { english } from "./english";
@@ -60,7 +60,6 @@ describe("what the platform says", () => {
   });
 
   it("names no code that the platform does not have", () => {
-    const documented = readFileSync(new URL("../../../../docs/errors.md", import.meta.url), "utf8");
     const codes = new Set([...documented.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code));
     expect(codes.size).toBeGreaterThan(20);
     expect(Object.keys(platformInHindi.codes).filter((code) => !codes.has(code))).toEqual([]);
