@@ -23,7 +23,7 @@ from intellicall.calls.result import Entry
 from intellicall.calls.table import State
 from intellicall.recordings.disk import DiskShelf
 from intellicall.storage.database import Database
-from intellicall.telephony.engine import Cause, DigitPressed
+from intellicall.telephony.engine import Cause, DigitPressed, Place
 from intellicall.telephony.scripted.engine import BEHAVIOURS, Behaviour
 
 THIRD = "agent.019"
@@ -96,6 +96,10 @@ class LiveRoom:
 
     def entry(self, call_id: str) -> Entry:
         return self.calls._conductors[call_id].entry
+
+    async def until_hears(self, call_id: str, leg: str, what: set[str] | Place) -> None:
+        """Return when a leg hears this: pages are told of a change before the engine is."""
+        await until(lambda: self.room.engine.hears(call_id, leg) == what)
 
     async def advance(self, seconds: float) -> None:
         """Let time pass for everybody, and let the janitor look."""

@@ -33,12 +33,12 @@ async def test_a_reload_in_a_call(live: LiveRoom) -> None:
             away = (await page.hear("call"))["call"]
             assert (away["state"], away["seat"], away["end"]) == ("agent_away", "agent", None)
             assert {"end", "leave"} <= set(away["allowed"])
-            assert live.room.engine.hears(call_id, "customer") is Place.MUSIC
-            assert live.room.engine.legs(call_id) == {"customer": True}
+            await live.until_hears(call_id, "customer", Place.MUSIC)
+            await until(lambda: live.room.engine.legs(call_id) == {"customer": True})
             call = await back(page)
             assert token is not None
             assert call["answer_token"] != token.answer_token
-            assert live.room.engine.hears(call_id, "customer") == {"p1"}
+            await live.until_hears(call_id, "customer", {"p1"})
             assert live.entry(call_id).transferred_to == ()
 
 
@@ -81,8 +81,10 @@ async def test_an_agent_who_is_waited_for_has_no_second_call(live: LiveRoom) -> 
         async with live.room.page(browser) as page:
             await page.hello("tab-9", await live.room.click(browser, to_number=ECHO))
             welcome = await page.hear("welcome")
-            live.room.engine.softphone = RINGS
+            live.room.engine.softphone = UNREACHABLE
             await page.say("ready")
+            await page.wait("call", lambda m: m["call"]["participants"][0]["state"] == "dialing")
+            await page.wait("call", lambda m: m["call"]["participants"][0]["state"] == "left")
             await page.say("dial", ticket=welcome["launch"]["ticket"])
             refused = await page.wait("refused")
             assert (refused["code"], refused["call"]["call_id"]) == ("agent_busy", call_id)
@@ -99,11 +101,11 @@ async def test_a_page_that_is_loaded_twice_is_rung_twice(live: LiveRoom) -> None
             await until(lambda: live.room.engine.dialed.count(live.entry(call_id).person("agent").softphone.session_id) == 2)  # type: ignore[union-attr]  # it has one
             await until(lambda: not live.entry(call_id).call.agent.here)
             assert live.entry(call_id).call.state is State.AGENT_AWAY
-            assert live.room.engine.hears(call_id, "customer") is Place.MUSIC
+            await live.until_hears(call_id, "customer", Place.MUSIC)
         live.softphone_of(live.room.agent.id, BEHAVIOURS["answers"])
         async with live.page_of(browser, "tab-1", page="load-3") as (page, _welcome):
             await back(page)
-            assert live.room.engine.hears(call_id, "customer") == {"p2"}
+            await live.until_hears(call_id, "customer", {"p2"})
             live.room.engine.far_end_hangs_up(call_id, "p2")  # who is back is as vital as before
             await live.until_state(call_id, State.ENDED)
 
@@ -138,7 +140,8 @@ async def test_a_guest_who_reloads_is_let_go(live: LiveRoom) -> None:
         await live.until_state(call_id, State.CONSULTING)
         async with live.page_of(theirs, "tab-1", page="load-2") as (second, welcome):
             assert welcome["call"]["seat"] == "guest"
-            assert (await second.wait("call"))["call"]["end"]["reason"] == "left"
+            left = (await second.wait("call", lambda m: m["call"]["end"]))["call"]
+            assert left["end"]["reason"] == "left"
             call = (await page.wait("call", lambda m: m["call"]["state"] == "talking"))["call"]
             assert call["participants"][2]["reason"] == "softphone_lost"
 
@@ -149,9 +152,9 @@ async def test_an_agent_who_is_lost_in_a_three_way_call_leaves_the_others_talkin
         await live.consult(page, call_id, "add")
         await live.until_state(call_id, State.THREE_WAY)
         async with live.page_of(browser, "tab-1", page="load-2") as (again, _):
-            assert (await again.wait("call"))["call"]["state"] == "ended"
+            assert (await again.wait("call", lambda m: m["call"]["end"]))["call"]["state"] == "ended"
             await second.wait("call", lambda m: m["call"]["seat"] == "agent" and m["call"]["state"] == "talking")
-            assert live.room.engine.hears(call_id, "customer") == {"p1"}
+            await live.until_hears(call_id, "customer", {"p1"})
             assert live.calls.live_of_agent(live.room.agent.id) is None
 
 
@@ -179,7 +182,7 @@ async def test_an_agent_on_a_promoted_seat_comes_back_too(live: LiveRoom) -> Non
             await second.say("ready")
             call = (await second.wait("call", lambda m: m["call"]["state"] == "talking"))["call"]
             assert (call["participant_id"], call["answer"], call["seat"]) == ("p1", "auto", "agent")
-            assert live.room.engine.hears(call_id, "customer") == {"p2"}
+            await live.until_hears(call_id, "customer", {"p2"})
 
 
 async def test_the_call_is_continued_in_another_tab(live: LiveRoom) -> None:
@@ -260,6 +263,23 @@ async def test_a_softphone_of_before_a_restart_is_lost_with_its_new_session(live
         await live.room.clock.until_asleep(5)
         await live.advance(5)
         await live.until_state(call_id, State.AGENT_AWAY)
+
+
+@pytest.mark.parametrize(("voice", "state"), [(False, State.AGENT_AWAY), (True, State.TALKING), (None, State.TALKING)])
+async def test_a_page_that_was_loaded_anew_during_a_restart_says_that_it_has_no_voice(
+    live: LiveRoom, voice: bool | None, state: State
+) -> None:
+    browser = live.room.browser()
+    async with live.talking(browser=browser) as (_, call_id):
+        live.room.sessions._sessions.clear()
+        live.room.sessions._agents.clear()
+        async with live.page_of(browser, "tab-1", page="load-2", voice=voice) as (again, welcome):
+            assert welcome["call"]["state"] == "talking"
+            await again.settled() if state is State.TALKING else await live.until_state(call_id, state)
+            assert live.entry(call_id).call.state is state
+            if state is State.AGENT_AWAY:
+                await again.wait("call", lambda m: m["call"]["state"] == "agent_away")
+                await back(again)
 
 
 async def test_a_call_for_a_softphone_is_refused_while_its_agent_is_called_in(live: LiveRoom) -> None:

@@ -23,8 +23,8 @@ async def test_hold_resume_mute_digits_and_pause(live: LiveRoom) -> None:
         await page.say("order", call_id=call_id, order="mute", ref="m")
         call = (await page.wait("call", lambda m: m["call"]["participants"][0]["muted"]))["call"]
         assert {"unmute", "consult", "add", "transfer", "dtmf", "leave", "end"} <= set(call["allowed"])
-        assert engine.hears(call_id, "customer") == set()
         await page.wait("done")
+        assert engine.hears(call_id, "customer") == set()
         await live.order(page, call_id, "unmute")
         await live.order(page, call_id, "mute", participant_id="customer")
         assert engine.hears(call_id, "agent") == set()
@@ -64,7 +64,7 @@ async def test_a_consultation_to_its_warm_transfer(live: LiveRoom) -> None:
             ("+1 202-555-0100", "connected"),
             ("agent.018", "connected"),
         ]
-        assert engine.hears(call_id, "agent") == {"p1"}
+        await live.until_hears(call_id, "agent", {"p1"})
         await live.order(page, call_id, "swap")
         assert engine.hears(call_id, "agent") == {"customer"}
         await live.order(page, call_id, "merge")
@@ -73,8 +73,8 @@ async def test_a_consultation_to_its_warm_transfer(live: LiveRoom) -> None:
         assert (left["state"], left["end"]["reason"], left["allowed"]) == ("ended", "transferred", [])
         call = (await second.wait("call", lambda m: m["call"]["seat"] == "agent"))["call"]
         assert (call["state"], call["answer"], "hold" in call["allowed"]) == ("talking", "auto", True)
-        assert engine.hears(call_id, "customer") == {"p1"}
         await page.wait("done")
+        assert engine.hears(call_id, "customer") == {"p1"}
         # Who has left is told so once, and is free for the next call at once.
         assert (await live.order(page, call_id, "hold"))["code"] == "not_found"
         await live.order(second, call_id, "hold")
@@ -211,6 +211,13 @@ async def test_a_guest_decides_about_itself_only(live: LiveRoom) -> None:
         await live.until_state(call_id, State.TALKING)
         left = (await page.wait("call", lambda m: m["call"]["state"] == "talking"))["call"]["participants"][2]
         assert left["reason"] == "left"
+
+
+async def test_there_is_nothing_to_answer_or_decline_for_the_agent_whose_call_it_is(live: LiveRoom) -> None:
+    async with live.talking() as (page, call_id):
+        for order in ("answer", "decline"):
+            assert (await live.order(page, call_id, order))["code"] == "not_possible_now"
+        assert live.entry(call_id).call.state is State.TALKING
 
 
 async def test_orders_on_another_agents_call_are_refused(live: LiveRoom) -> None:

@@ -24,7 +24,7 @@ class Attendance:
     def changed(self, entry: Entry) -> None:
         """Tell the pages of all who are in the call, and once of those who have just left; never blocks."""
         call_id, known = entry.call.id, self._seated.get(entry.call.id)
-        before = dict.fromkeys(softphone_agents(entry), False) if known is None else known  # taken up after a restart: everybody
+        before = _last_seated(entry) if known is None else known
         now = seated(entry, before)
         for agent_id in {**before, **now}:
             self._sessions.notify(agent_id, {"type": "call", "call": softphone_view(entry, agent_id)})
@@ -58,6 +58,12 @@ class Attendance:
         if account.wrap_up_s and self._calls.live_of_agent(agent_id) is None:
             disposition = entry.disposition or entry.request.disposition
             self._sessions.wrap_ups.begin(agent_id, entry.call.id, account.wrap_up_s, disposition, entry.notes)
+
+
+def _last_seated(entry: Entry) -> Seated:
+    """Who sits, or at last sat, in a call that is new, or that was taken up after a restart."""
+    people = [entry.person(participant.id) for participant in entry.call.seats.values()]
+    return {person.agent_id: False for person in people if person.softphone and person.agent_id}
 
 
 def seated(entry: Entry, before: Seated) -> Seated:

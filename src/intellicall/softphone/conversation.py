@@ -234,7 +234,8 @@ class Conversation:
 def _tab(owner: store.Owner, hello: Mapping[str, Any], now: float) -> Tab:
     if hello.get("type") != "hello":
         raise Rude
-    return Tab(owner, member(hello, "tab", NAME), optional(hello, "page", NAME), now)
+    voiceless = hello.get("voice") is False
+    return Tab(owner, member(hello, "tab", NAME), optional(hello, "page", NAME), now, voiceless=voiceless)
 
 
 def _words(refused: Refused) -> dict[str, str]:

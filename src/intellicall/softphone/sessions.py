@@ -150,6 +150,9 @@ class SoftphoneSessions:
                 await self._resume(agent, session, tab, click)
             elif session is None:
                 await self._activate(agent, tab, click)
+                if tab.voiceless and call is not None and agent.active is not None:
+                    # It was loaded anew while nobody was there to notice: before our own last start.
+                    await self.desk.softphone_lost(tab.owner.agent_id, agent.active.session_id)
             elif call is None and (session.tab is None or (click is not None and session.trouble is not None)):
                 await self._replace(agent, session, tab, click)
             else:

@@ -18,13 +18,15 @@ POLICY: Final = 1008
 class Tab:
     """A connection of a page. `name` is the tab's own, the same after a reload; `page` is new at each load, or None.
 
-    `heard_at`: when the page last said anything, on the monotonic clock; a page that is awake does every 20 s.
+    `voiceless`: the page says that it carries no call's voice; False also when it says nothing of that. `heard_at`: when the page
+    last said anything, on the monotonic clock; a page that is awake does every 20 s.
     """
 
-    def __init__(self, owner: Owner, name: str, page: str | None = None, heard_at: float = 0.0) -> None:
+    def __init__(self, owner: Owner, name: str, page: str | None = None, heard_at: float = 0.0, *, voiceless: bool = False) -> None:
         self.owner = owner
         self.name = name
         self.page = page
+        self.voiceless = voiceless
         self.heard_at = heard_at
         self.closed = False
         self._waiting: asyncio.Queue[Mapping[str, Any] | int] = asyncio.Queue(MOST_WAITING)
