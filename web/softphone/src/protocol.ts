@@ -10,7 +10,7 @@ export type TroubleCode =
   | "sip_failed";
 
 export type ToPlatform =
-  | { type: "hello"; tab: string; page: string; ticket: string | null; visible: boolean }
+  | { type: "hello"; tab: string; page: string; ticket: string | null; visible: boolean; voice: boolean }
   | { type: "ready" }
   | { type: "dial"; ticket: string }
   | { type: "hang_up"; call_id: string }

@@ -42,7 +42,7 @@ function opened() {
   const socket = new PlatformSocket(
     "ws://test/softphone/socket",
     {
-      hello: () => ({ type: "hello", tab: "tab", page: "page", ticket: null, visible: true }),
+      hello: () => ({ type: "hello", tab: "tab", page: "page", ticket: null, visible: true, voice: false }),
       onMessage: (message) => heard.push(message),
       onLink: (state) => links.push(state),
       onClosedForGood: (code) => ends.push(code),

@@ -219,7 +219,9 @@ export class Softphone {
 
   #hello(): ToPlatform {
     const { tab, page } = this.#around;
-    return { type: "hello", tab, page, ticket: this.#ticket, visible: this.#around.isVisible() };
+    // A platform that was restarted does not know whether the voice of a call is still here.
+    const voice = this.#phone.isRung;
+    return { type: "hello", tab, page, ticket: this.#ticket, visible: this.#around.isVisible(), voice };
   }
 
   #received(message: FromPlatform): void {
