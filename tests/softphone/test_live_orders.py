@@ -4,12 +4,16 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.softphone.live_room import DECLINES, ECHO, RINGS, SLOW, THIRD, TONE, LiveRoom
+from tests.softphone.live_room import CALLER_ID, DECLINES, ECHO, RINGS, SLOW, THIRD, TONE, LiveRoom
 from tests.softphone.room import Room
 from tests.web.serving import until
 
-from intellicall.calls.table import State
-from intellicall.telephony.engine import Place
+from intellicall.calls.call import Order
+from intellicall.calls.orders import Ask
+from intellicall.calls.people import Person
+from intellicall.calls.table import Move, Party, State
+from intellicall.errors import Code, Refused
+from intellicall.telephony.engine import LegPlan, Place, SoftphoneLine
 
 
 async def test_hold_resume_mute_digits_and_pause(live: LiveRoom) -> None:
@@ -135,6 +139,21 @@ async def test_an_agent_in_a_call_cannot_be_called_in_by_two_at_once_either(live
         await second.say("order", call_id=other, order="consult", to={"crm_username": THIRD}, ref="two")
         await until(lambda: {live.entry(one).call.guest is not None for one in (call_id, other)} == {True, False})
         await third.wait("call")
+
+
+async def test_who_was_free_when_asked_for_is_looked_at_again_when_called_in(live: LiveRoom) -> None:
+    other = live.room.other
+    async with live.talking() as (_, call_id), live.at_work("agent.018") as second:
+        session = live.room.sessions.active(other.id)
+        assert session is not None
+        line = SoftphoneLine(session.session_id, "token")
+        person = Person("", "", crm_username=other.crm_username, agent_id=other.id, softphone=line)
+        ask = Ask(Order(Move.CONSULT, Party.AGENT), person, LegPlan(call_id, "", line, CALLER_ID, TONE, 45))
+        await live.dial(second, await live.room.click(live.room.browser(), crm_username="agent.018", to_number=ECHO))
+        with pytest.raises(Refused) as refused:
+            await live.calls.order(live.room.account.id, call_id, ask)
+        assert refused.value.code is Code.AGENT_BUSY
+        assert live.entry(call_id).call.state is State.TALKING
 
 
 @pytest.mark.parametrize(
