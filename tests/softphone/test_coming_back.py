@@ -110,6 +110,20 @@ async def test_a_page_that_is_loaded_twice_is_rung_twice(live: LiveRoom) -> None
             await live.until_state(call_id, State.ENDED)
 
 
+async def test_a_softphone_that_is_rung_already_is_not_rung_again(live: LiveRoom) -> None:
+    browser = live.room.browser()
+    async with live.talking(browser=browser) as (_, call_id):
+        live.softphone_of(live.room.agent.id, RINGS)
+        async with live.page_of(browser, "tab-1", page="load-2") as (page, _welcome):
+            await page.say("ready")
+            await page.wait("call", lambda m: m["call"]["participants"][0]["state"] == "ringing")
+            session = live.room.sessions.active(live.room.agent.id)
+            assert session is not None
+            await live.room.sessions.desk.softphone_ready(live.room.agent.id, session.session_id)
+            assert live.entry(call_id).call.agent.line == "p1"
+            assert live.room.engine.dialed.count(session.session_id) == 2
+
+
 async def test_who_does_not_come_back_in_time_ends_the_call(live: LiveRoom) -> None:
     call_id = await lose_tab(live, live.room.browser())
     await live.advance(19)
