@@ -1,6 +1,7 @@
 """Every order in every state, over HTTP: the table decides. Generated from it, so that a new state or order cannot be forgotten."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ async def _drop(api: Api, state: State, seat: str) -> None:
         await api.order(call_id, "hangup")
 
 
-async def test_without_a_recording_there_is_nothing_to_pause(tmp_path: Any) -> None:
+async def test_without_a_recording_there_is_nothing_to_pause(tmp_path: Path) -> None:
     async with open_api(tmp_path, recording=False) as api:
         call_id = await api.call_in(State.TALKING)
         assert not {"pause_recording", "resume_recording"} & set((await api.show(call_id))["allowed"])
@@ -180,6 +181,18 @@ async def test_another_agents_softphone_can_be_called_in_when_it_is_there_and_fr
     await api.order(call_id, "transfer")
     assert (await api.show(call_id))["transferred_to"] == ["agent.018"]
     await socket.close()
+
+
+async def test_an_agent_in_wrap_up_is_not_called_in(tmp_path: Path) -> None:
+    async with open_api(tmp_path, wrap_up_s=60) as api:
+        socket = await api.softphone("agent.018")
+        first = await api.call_in(State.TALKING, agent_number=None, crm_username="agent.018")
+        await api.order(first, "hangup")
+        await api.until(first, State.ENDED)
+        call_id = await api.call_in(State.TALKING)
+        answer = await api.order(call_id, "participants", {"crm_username": "agent.018", "mode": "three_way"})
+        assert (answer[0], answer[1]["code"], answer[1]["field"]) == (409, "agent_busy", "crm_username")
+        await socket.close()
 
 
 async def test_a_transferred_call_can_be_taken_with_two_hands_at_once(api: Api) -> None:

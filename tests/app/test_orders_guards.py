@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from tests.app.running import CALLER_ID, GUEST, RINGS, Answer, Api, open_api, running, seed
+from tests.calls.world import open_world
 
 from intellicall.calls.table import State
+from intellicall.errors import Code, Refused
 from intellicall.storage.database import Database
 from intellicall.telephony.testnet.numbers import NUMBERS
 
@@ -251,6 +253,17 @@ async def test_what_is_no_call_is_unknown(api: Api, call_id: str) -> None:
         await api.order(call_id, "participants", CONSULT),
     ):
         assert (answer[0], answer[1]["code"]) == (404, "not_found")
+
+
+@pytest.mark.postgres
+async def test_no_text_breaks_a_database(database: Database, tmp_path: Path) -> None:
+    """PostgreSQL takes no NUL, so that none may reach it."""
+    async with open_world(database, tmp_path) as world:
+        for call_id in ("\u0000", "\ud83d", "line\nbreak"):
+            with pytest.raises(Refused) as refused:
+                await world.calls.show("a1", call_id)
+            assert refused.value.code is Code.NOT_FOUND
+        await world.engine.stop()
 
 
 # -- what people say about a call ----------------------------------------------------------------------------------------
