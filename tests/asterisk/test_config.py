@@ -29,7 +29,6 @@ SITE = EngineSite(
     user="user",
     password="secret",
     hold_music=Path("/music"),
-    sounds=Path("/sounds"),
     external_address="198.51.100.7",
 )
 

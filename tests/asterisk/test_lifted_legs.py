@@ -152,9 +152,8 @@ async def test_digits_go_both_ways_in_every_lane(three: Trio, recording: str | N
 
     async def send(leg: str, digits: str) -> None:
         phone = {"agent": three.agent, "customer": three.customer, "p1": three.third}[leg]
-        before = phone.pressed()
         await three.real.engine.send_digits(three.call_id, leg, digits)
-        await until(lambda: phone.pressed() == before + digits, 5)
+        await until(lambda: phone.pressed().endswith(digits), 5)  # what others press is passed on to it before
 
     await press("customer", "1#")
     await press("agent", "*2")

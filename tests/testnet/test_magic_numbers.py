@@ -116,7 +116,7 @@ async def test_silent_sends_real_packets_of_silence(dial: Dial, phone: RtpPhone)
 async def test_a_number_that_is_not_in_the_table_does_not_exist(
     sipp_command: tuple[str, ...], test_network: TestNetwork, tmp_path: Path
 ) -> None:
-    for number in ("+12025550111", "+919876543210", "112", "s"):
+    for number in ("+12025550199", "+919876543210", "112", "s"):
         call = Uac(number, 9, expect=404)
         async with Sipp(sipp_command, tmp_path, call, port=find_free_port(), remote=test_network.trunk.port) as sipp:
             await sipp.finished()
