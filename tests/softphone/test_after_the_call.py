@@ -1,6 +1,7 @@
 """After the call: wrap-up, what is written down, the agent's own history, redial; and who can be called."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from tests.web.serving import until
 
 from intellicall.accounts import changes
 from intellicall.calls import store
+from intellicall.calls.attendance import seated
+from intellicall.calls.call import Leg
 from intellicall.calls.table import State
 
 
@@ -103,6 +106,18 @@ async def test_a_guest_and_one_who_never_talked_have_nothing_to_write_down(live:
         await second.wait("call", lambda m: m["call"]["state"] == "ended")
         await second.settled()
         assert live.room.sessions.wrap_ups.of(live.room.other.id) is None
+
+
+async def test_nobody_leaves_a_call_that_is_ending_before_it_has_ended(live: LiveRoom) -> None:
+    async with live.talking() as (_, call_id):
+        entry, agent_id = live.entry(call_id), live.room.agent.id
+        assert seated(entry, {}) == {agent_id: True}
+        gone = replace(entry.call, agent=replace(entry.call.agent, leg=Leg.GONE))
+        assert seated(replace(entry, call=gone), {agent_id: True}) == {}
+        assert seated(replace(entry, call=replace(gone, state=State.ENDING)), {agent_id: True}) == {agent_id: True}
+        assert seated(replace(entry, call=replace(gone, state=State.ENDED)), {agent_id: True}) == {}
+        away = replace(entry, call=replace(gone, state=State.AGENT_AWAY))
+        assert seated(away, {agent_id: True}) == {agent_id: True}
 
 
 async def test_no_time_no_wrap_up(live: LiveRoom) -> None:

@@ -252,15 +252,27 @@ async def test_a_tab_lost_while_the_engine_is_away_is_told_when_it_is_back(live:
 
 async def test_a_softphone_that_is_ready_when_its_loss_is_told_is_rung_at_once(live: LiveRoom) -> None:
     browser = live.room.browser()
-    async with live.talking(browser=browser) as (_, call_id):
+    async with live.talking(browser=browser) as _talking:
         live.room.engine.lose()
         async with live.page_of(browser, "tab-1", page="load-2") as (again, _):
-            live.room.sessions.sip_url = lambda: "ws://engine.example"
+            await again.say("ready")
+            await again.settled()
+            live.room.engine.come_back(restarted=False)
+            await again.wait("call", lambda m: m["call"]["state"] == "agent_away")
+            await again.wait("call", lambda m: m["call"]["state"] == "talking")
+
+
+async def test_a_page_that_is_ready_before_it_is_registered_is_rung_when_it_is(live: LiveRoom) -> None:
+    browser = live.room.browser()
+    async with live.talking(browser=browser) as (_, call_id):
+        live.room.sessions.sip_url = lambda: "ws://engine.example"
+        async with live.page_of(browser, "tab-1", page="load-2") as (again, _):
+            await again.say("ready")
+            await again.wait("call", lambda m: m["call"]["state"] == "agent_away")
+            await again.settled()
+            assert not live.entry(call_id).call.agent.here
             session = live.room.sessions.active(live.room.agent.id)
             assert session is not None
-            await again.say("ready")
-            live.room.engine.come_back(restarted=False)
-            await live.until_state(call_id, State.AGENT_AWAY)
             session.set_registered(True)
             await live.until_state(call_id, State.TALKING)
 

@@ -260,9 +260,13 @@ async def test_keys_are_shown_on_every_page_but_the_pressers(live: LiveRoom) -> 
         live.room.engine.press(call_id, "customer", "5")
         digit = await page.wait("digit")
         assert digit == {"type": "digit", "call_id": call_id, "participant_id": "customer", "digit": "5"}
+        live.softphone_of(live.room.other.id, RINGS)
         await live.consult(page, call_id)
+        live.room.engine.press(call_id, "customer", "6")  # not for one who is only rung
+        live.room.engine.far_end_answers(call_id, "p1")
         await live.until_state(call_id, State.CONSULTING)
         live.room.engine.press(call_id, "p1", "7")
+        assert (await page.wait("digit"))["digit"] == "6"
         assert (await page.wait("digit"))["participant_id"] == "p1"
         live.room.engine.press(call_id, "customer", "8")
         assert (await second.wait("digit"))["digit"] == "8"
