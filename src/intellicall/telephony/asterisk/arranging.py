@@ -95,9 +95,9 @@ class Arranger:
             links = self._ground.keeper.live()
             try:
                 await self._settle(links, call, stage)
-            except ConnectionGone as gone:
+            except (ConnectionGone, RequestRefused) as error:
                 stage.unknown(call)
-                raise EngineUnavailable("the engine did not answer") from gone
+                raise EngineUnavailable("the engine did not do it") from error
 
     async def place(self, call: CallLegs, leg: Leg) -> None:
         """Put a leg that is about to be dialed where it belongs. Raises EngineUnavailable."""
@@ -196,7 +196,7 @@ class Arranger:
             await self._set(links, leg, "MUTEAUDIO(in)", "on" if muted else "off")
             stage.muted[channel] = muted
 
-    async def _pause(self, links: Links, call: CallLegs, stage: Stage, paused: bool) -> None:  # noqa: FBT001
+    async def _pause(self, links: Links, call: CallLegs, stage: Stage, paused: bool) -> None:  # noqa: FBT001 - as above
         """Let the recording take silence, or what is said. It begins a moment after the answer: then once more."""
         customer = call.customer
         if call.recording is None or customer is None or customer.up_at is None or stage.paused is paused:

@@ -55,7 +55,7 @@ class Ringer:
         leg.ring_until = self._ground.clock.monotonic() + ring_s
         try:
             await self._next(ari, call, leg, plan)
-        except ConnectionGone as gone:
+        except (ConnectionGone, EngineUnavailable) as gone:
             self._doubtful.add(leg_channel(call.call_id, leg.id, leg.tries))
             raise EngineUnavailable("the engine did not answer") from gone
 
@@ -117,7 +117,12 @@ class Ringer:
                 self._ground.tell(call, call.give_up(leg, self._ground.clock.now()))
             return
         leg.attempt(channel, made["name"])
-        await self._place(call, leg)
+        try:
+            await self._place(call, leg)
+        except EngineUnavailable:  # it is not dialed, so it must not stay
+            with contextlib.suppress(ConnectionGone, RequestRefused):
+                await ari.request("DELETE", channel_uri(channel))
+            raise
         await self._dial(ari, channel, left)
 
     async def _dial(self, ari: AriLink, channel: str, left: float) -> None:
