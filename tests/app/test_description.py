@@ -65,6 +65,8 @@ async def test_every_route_is_described_and_the_platform_serves_the_same(api: Ap
         if not route.path.startswith(NOT_FOR_PROGRAMS)
     }
     assert routes == set(OPERATIONS)
+    ids = [described["operationId"] for described in OPERATIONS.values()]
+    assert sorted(set(ids)) == sorted(ids)
 
 
 def _routes(application: Any) -> Iterator[APIRoute]:

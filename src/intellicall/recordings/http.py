@@ -65,8 +65,7 @@ def router(database: Database, shelf: Shelf) -> APIRouter:
     """Return `GET` and `HEAD /recordings/{name}.wav`. Refuses with NOT_FOUND, RECORDING_NOT_READY, RANGE_NOT_SATISFIABLE."""
     routes = APIRouter()
 
-    @routes.head("/recordings/{file}", include_in_schema=False)
-    @routes.get("/recordings/{file}", tags=["recordings"], response_class=Response, **_DESCRIBED)
+    @routes.api_route("/recordings/{file}", methods=["GET", "HEAD"], tags=["recordings"], response_class=Response, **_DESCRIBED)
     async def recording(file: RecordingFile, request: Request) -> Response:
         """Download a call's recording: stereo WAV, left is the customer, right is what the customer heard.
 

@@ -62,7 +62,6 @@ def make_router(softphone: Softphone) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     launcher = _Launcher(softphone)
     pages = Pages(softphone.pages)
-    router.head(LAUNCH)(launcher.serve)
 
     @router.api_route("/softphone", methods=["GET", "HEAD"])
     async def without_slash() -> Response:
@@ -96,7 +95,7 @@ def make_router(softphone: Softphone) -> APIRouter:
         return pages.respond(request, f"assets/{name}")
 
     whole = APIRouter()
-    whole.get(LAUNCH, tags=["launch"], **DESCRIBED)(launcher.serve)
+    whole.add_api_route(LAUNCH, launcher.serve, methods=["GET", "HEAD"], tags=["launch"], **DESCRIBED)
     whole.include_router(router)
     return whole
 
