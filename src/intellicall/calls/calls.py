@@ -63,6 +63,7 @@ class Calls:
             entry, new = await self.around.database.write(lambda connection: self._admit(connection, request, limit))
             if new:
                 self._conduct(entry, dial=True)
+                self.around.changed(entry)
         return entry, new
 
     def _admit(self, connection: Connection, request: Request, limit: int) -> tuple[Entry, bool]:

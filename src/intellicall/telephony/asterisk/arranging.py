@@ -11,15 +11,16 @@ import contextlib
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 import structlog
 
 from intellicall.telephony.asterisk.connection import ConnectionGone, RequestRefused
-from intellicall.telephony.asterisk.dialplan import ENDS_VARIABLE, LIFTED_CONTEXT
+from intellicall.telephony.asterisk.dialplan import ENDS_VARIABLE, LIFTED_CONTEXT, TAKE_CONTEXT
 from intellicall.telephony.asterisk.furnishing import bridge_uri, channel_uri, unless_gone
 from intellicall.telephony.asterisk.keeper import Links
 from intellicall.telephony.asterisk.legs import CallLegs, Leg
-from intellicall.telephony.asterisk.mending import MENDING_CLASS, MENDING_S, Hearing
+from intellicall.telephony.asterisk.mending import LETTING_GO_S, MISSED_S, Hearing, fill
 from intellicall.telephony.asterisk.ringing import Ground
 from intellicall.telephony.engine import Arrangement, EngineUnavailable, Place, Role
 
@@ -148,7 +149,8 @@ class Arranger:
         )
         if call.lifted:
             await self._guard(links, call, stage, wanted)
-            await self._drop(links, call, wanted)
+            await self._drop(links, call, stage, wanted)
+            await self._listen(links, call, stage, wanted)
             await self._move(links, call, stage, wanted)
 
     # -- lifting -------------------------------------------------------------------------------------------------------
@@ -215,6 +217,38 @@ class Arranger:
         with contextlib.suppress(RequestRefused):  # the leg is gone
             await links.ami.action("Setvar", {"Channel": leg.name or "", "Variable": variable, "Value": value})
 
+    # -- the recording's ear (see mending.py) ---------------------------------------------------------------------------
+
+    async def _listen(self, links: Links, call: CallLegs, stage: Stage, wanted: Arrangement) -> None:
+        """Begin the recording anew when the customer is about to hear somebody new alone. While it is paused, later."""
+        customer = call.customer
+        if call.recording is None or customer is None or customer.channel is None or not customer.in_stasis or wanted.paused:
+            return
+        goals = _goals(call, wanted.places)
+        partners = [channel for channel, goal in goals.items() if goal is Spot.BRIDGE and channel != customer.channel]
+        now = self._ground.clock.monotonic()
+        if goals.get(customer.channel) is not Spot.BRIDGE or len(partners) != 1:
+            stage.hearing.parts(now, mixed=goals.get(customer.channel) is Spot.BRIDGE)
+        elif stage.hearing.stale(partners[0], now):
+            stage.hearing.hears(partners[0])
+            await self._begin_anew(links, call, stage, call.recording, customer)
+        else:
+            stage.hearing.hears(partners[0])
+
+    async def _begin_anew(self, links: Links, call: CallLegs, stage: Stage, recording: Path, customer: Leg) -> None:
+        channel = customer.channel or ""
+        await self._leave(links, call, channel, stage.spots.get(channel, Spot.NOWHERE))
+        stage.spots[channel] = Spot.NOWHERE
+        take = {"context": TAKE_CONTEXT, "extension": "s", "priority": "1"}
+        customer.in_stasis = False
+        if not await _unless_refused(links.ari.request("POST", f"{channel_uri(channel)}/continue", query=take)):
+            return
+        await self._ground.clock.sleep(LETTING_GO_S / 2)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(fill, recording, MISSED_S)
+        if await self._in_stasis(stage, customer):
+            call.takes += 1
+
     # -- the lifted lane -----------------------------------------------------------------------------------------------
 
     async def _guard(self, links: Links, call: CallLegs, stage: Stage, wanted: Arrangement) -> None:
@@ -228,11 +262,13 @@ class Arranger:
                 todo.append(self._set(links, leg, ENDS_VARIABLE, others))
         await asyncio.gather(*todo)
 
-    async def _drop(self, links: Links, call: CallLegs, wanted: Arrangement) -> None:
+    async def _drop(self, links: Links, call: CallLegs, stage: Stage, wanted: Arrangement) -> None:
+        """End the legs that are not named: out of the bridge at once, so that nobody is mixed with one who is going."""
         for leg in call.legs.values():
             if leg.id not in wanted.places and not leg.ended and not leg.dropped:
                 leg.dropped = True
                 if leg.channel is not None:
+                    await self._leave(links, call, leg.channel, stage.spots.get(leg.channel, Spot.NOWHERE))
                     await unless_gone(links.ari.request("DELETE", channel_uri(leg.channel)))
 
     async def _move(self, links: Links, call: CallLegs, stage: Stage, wanted: Arrangement) -> None:
@@ -243,33 +279,10 @@ class Arranger:
             with contextlib.suppress(RequestRefused):  # it is there already
                 await links.ari.request("POST", bridge_uri(call.call_id), query={"type": "mixing"})
             stage.bridged = True
-        deaf = self._deaf(call, stage, goals)
-        spots = {channel: stage.spots.get(channel, Spot.NOWHERE) for channel in moves.keys() | ({deaf} if deaf else set())}
+        spots = {channel: stage.spots.get(channel, Spot.NOWHERE) for channel in moves}
         await asyncio.gather(*(self._leave(links, call, channel, spot) for channel, spot in spots.items()))
-        if deaf:
-            moves[deaf] = Spot.BRIDGE
-            await self._mend(links, deaf)
         entered = await asyncio.gather(*(self._enter(links, call, channel, spot) for channel, spot in moves.items()))
         stage.spots |= {channel: spot if done else None for (channel, spot), done in zip(moves.items(), entered, strict=True)}
-
-    def _deaf(self, call: CallLegs, stage: Stage, goals: Mapping[str, Spot]) -> str | None:
-        """Return the customer's channel when its recording has to be made to hear a new partner first (see mending.py)."""
-        customer = call.customer.channel if call.customer and call.recording else None
-        if customer is None:
-            return None
-        together = [channel for channel, goal in goals.items() if goal is Spot.BRIDGE and channel != customer]
-        now = self._ground.clock.monotonic()
-        if goals.get(customer) is not Spot.BRIDGE or len(together) != 1:
-            stage.hearing.parts(now)
-            return None
-        stale = stage.hearing.stale(together[0], now)
-        stage.hearing.hears(together[0])
-        return customer if stale else None
-
-    async def _mend(self, links: Links, channel: str) -> None:
-        if await _unless_refused(links.ari.request("POST", f"{channel_uri(channel)}/moh", query={"mohClass": MENDING_CLASS})):
-            await self._ground.clock.sleep(MENDING_S)
-            await _unless_refused(links.ari.request("DELETE", f"{channel_uri(channel)}/moh"))
 
     async def _leave(self, links: Links, call: CallLegs, channel: str, spot: Spot | None) -> None:
         if spot in {Spot.BRIDGE, None}:

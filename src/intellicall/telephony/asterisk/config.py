@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from intellicall.telephony.asterisk.dialplan import CHANNEL_VARIABLES, EXTENSIONS_CONF
-from intellicall.telephony.asterisk.mending import MENDING_CLASS
 
 MODULES = (
     *("res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_crypto"),
     *("res_http_websocket", "res_websocket_client", "pbx_config"),
     *("func_callerid", "func_channel", "func_hangupcause", "func_logic", "func_strings", "func_timeout"),
-    *("codec_alaw", "codec_ulaw", "codec_resample", "codec_gsm", "codec_opus_open_source", "res_format_attr_opus"),
+    *("codec_alaw", "codec_ulaw", "codec_resample", "codec_opus_open_source", "res_format_attr_opus"),
     *("format_sln", "format_wav", "format_pcm", "format_gsm", "format_ogg_vorbis", "format_ogg_opus_open_source"),
     *("bridge_simple", "bridge_softmix", "bridge_builtin_features", "bridge_builtin_interval_features"),
-    *("bridge_holding", "res_musiconhold", "res_mutestream", "app_softhangup", "app_senddtmf"),
+    *("bridge_holding", "res_musiconhold", "res_mutestream", "app_softhangup", "app_playtones", "app_senddtmf"),
     *("res_rtp_asterisk", "res_srtp", "res_pjproject", "res_pjsip", "res_pjsip_session", "res_pjsip_pubsub"),
     *("res_pjsip_authenticator_digest", "res_pjsip_outbound_authenticator_digest", "res_pjsip_endpoint_identifier_user"),
     *("res_pjsip_caller_id", "res_pjsip_header_funcs", "res_pjsip_nat", "res_pjsip_rfc3326", "res_pjsip_sdp_rtp"),
@@ -58,7 +57,6 @@ class EngineSite:
     user: str
     password: str = field(repr=False)
     hold_music: Path
-    sounds: Path
     external_address: str | None = None
     ca_file: Path | None = None
 
@@ -77,16 +75,7 @@ def configuration(site: EngineSite) -> dict[str, str]:
         "indications.conf": INDICATIONS_CONF,
         "cdr.conf": "[general]\nenable=no\n",
         "manager.conf": _manager(site),
-        "musiconhold.conf": _lines(
-            "[general]",
-            "[default]",
-            "mode=files",
-            f"directory={site.hold_music}",
-            "sort=alpha",
-            f"[{MENDING_CLASS}]",
-            "mode=files",
-            f"directory={site.sounds}",
-        ),
+        "musiconhold.conf": _lines("[general]", "[default]", "mode=files", f"directory={site.hold_music}", "sort=alpha"),
         # Read at start by modules that cannot do without the file; empty means their defaults.
         "pjproject.conf": "[startup]\nlog_level=1\n",
         "features.conf": "[general]\n",

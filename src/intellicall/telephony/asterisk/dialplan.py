@@ -12,12 +12,15 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from intellicall.telephony.asterisk.mending import LETTING_GO_S
 from intellicall.telephony.engine import CallPlan, Trunk
 
 APP = "intellicall"
 AGENT_CONTEXT = "intellicall-agent"
 CUSTOMER_CONTEXT = "intellicall-customer"
 RECORD_CONTEXT = "intellicall-record"
+TAKE_CONTEXT = "intellicall-take"
+"""Where a recorded customer's leg begins its recording anew in the same file (see mending.py)."""
 LIFTED_CONTEXT = "intellicall-lifted"
 GUARD_CONTEXT = "intellicall-guard"
 CLOSED_CONTEXT = "intellicall-closed"
@@ -81,6 +84,15 @@ exten => s,1,MSet(TIMEOUT(absolute)=${{IC_ABSOLUTE}},IC_UNTIL=$[${{EPOCH}} + ${{
 [{RECORD_CONTEXT}]
 exten => s,1,MixMonitor(${{{FILE_VARIABLE}}},D)
  same => n,Return()
+
+[{TAKE_CONTEXT}]
+exten => s,1,StopMixMonitor()
+ same => n,PlayTones(0/1000)
+ same => n,Wait({LETTING_GO_S})
+ same => n,StopPlayTones()
+ same => n,MixMonitor(${{{FILE_VARIABLE}}},aD)
+ same => n,Stasis({APP})
+ same => n,Hangup()
 
 [{LIFTED_CONTEXT}]
 exten => s,1,Set(CHANNEL(hangup_handler_push)={GUARD_CONTEXT},s,1)

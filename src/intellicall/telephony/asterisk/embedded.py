@@ -15,7 +15,7 @@ import structlog
 
 from intellicall.clock import Clock
 from intellicall.settings import Settings
-from intellicall.telephony.asterisk import hold_music, mending
+from intellicall.telephony.asterisk import hold_music
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
 from intellicall.telephony.asterisk.config import ENGINE_OPTIONS, EngineSite, configuration
 from intellicall.telephony.asterisk.connection import EngineConnection
@@ -61,7 +61,6 @@ class EmbeddedProcess:
         site = engine_site(self._settings, self._kept)
         if self._settings.hold_music is None:
             await asyncio.to_thread(hold_music.write, site.hold_music)
-        mending.write(site.sounds)
         files = configuration(site)
         files["asterisk.conf"] = self._dirs.asterisk_conf(install, **ENGINE_OPTIONS)
         write_folder(self._dirs.etc, files)
@@ -119,7 +118,6 @@ def write_operator_folder(folder: Path, settings: Settings) -> None:
     site = engine_site(settings, kept, settings.engine_ari_user)
     if settings.hold_music is None:
         hold_music.write(site.hold_music)
-    mending.write(site.sounds)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_folder(folder, configuration(site))
 
@@ -139,7 +137,6 @@ def engine_site(settings: Settings, kept: Kept, ari_user: str = ARI_USER) -> Eng
         user=ari_user,
         password=kept.ari_password,
         hold_music=(settings.hold_music or settings.data_dir / "hold-music").absolute(),
-        sounds=(settings.data_dir / "engine-sounds").absolute(),
         external_address=settings.external_address,
         ca_file=Path(authorities) if Path(authorities).is_file() else None,
     )

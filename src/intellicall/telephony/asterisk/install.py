@@ -20,19 +20,19 @@ SIPP_PACKAGES = ("sip-tester",)
 SOUNDS_PROBE = "sounds/en/number-not-answering"
 
 REQUIRED_MODULES = (  # noqa: SIM905 - one name a line would fill the screen
-    "app_dial app_echo app_mixmonitor app_playback app_senddtmf app_softhangup app_stack app_stasis bridge_builtin_features "
-    "bridge_builtin_interval_features bridge_holding bridge_simple bridge_softmix chan_pjsip codec_alaw codec_gsm "
-    "codec_opus_open_source codec_resample codec_ulaw format_gsm format_ogg_opus_open_source format_ogg_vorbis format_pcm "
-    "format_sln format_wav func_callerid "
-    "func_channel func_hangupcause func_logic func_pjsip_endpoint func_strings func_timeout pbx_config res_ari "
-    "res_ari_applications res_ari_asterisk res_ari_bridges res_ari_channels res_ari_endpoints res_ari_events res_ari_model "
-    "res_crypto res_format_attr_opus res_http_websocket res_musiconhold res_mutestream res_pjproject res_pjsip "
-    "res_pjsip_acl res_pjsip_authenticator_digest res_pjsip_caller_id res_pjsip_endpoint_identifier_anonymous "
-    "res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user res_pjsip_header_funcs res_pjsip_nat "
-    "res_pjsip_outbound_authenticator_digest res_pjsip_outbound_registration res_pjsip_pubsub res_pjsip_registrar "
-    "res_pjsip_rfc3326 res_pjsip_sdp_rtp res_pjsip_session res_pjsip_transport_websocket res_rtp_asterisk res_sorcery_astdb "
-    "res_sorcery_config res_sorcery_memory res_srtp res_stasis res_stasis_answer res_stasis_playback res_stasis_recording "
-    "res_stasis_snoop res_timing_pthread res_timing_timerfd res_websocket_client "
+    "app_dial app_echo app_mixmonitor app_playback app_playtones app_senddtmf app_softhangup app_stack app_stasis "
+    "bridge_builtin_features bridge_builtin_interval_features bridge_holding bridge_simple bridge_softmix chan_pjsip "
+    "codec_alaw codec_gsm codec_opus_open_source codec_resample codec_ulaw format_gsm format_ogg_opus_open_source "
+    "format_ogg_vorbis format_pcm format_sln format_wav func_callerid func_channel func_hangupcause func_logic "
+    "func_pjsip_endpoint func_strings func_timeout pbx_config res_ari res_ari_applications res_ari_asterisk res_ari_bridges "
+    "res_ari_channels res_ari_endpoints res_ari_events res_ari_model res_crypto res_format_attr_opus res_http_websocket "
+    "res_musiconhold res_mutestream res_pjproject res_pjsip res_pjsip_acl res_pjsip_authenticator_digest "
+    "res_pjsip_caller_id res_pjsip_endpoint_identifier_anonymous res_pjsip_endpoint_identifier_ip "
+    "res_pjsip_endpoint_identifier_user res_pjsip_header_funcs res_pjsip_nat res_pjsip_outbound_authenticator_digest "
+    "res_pjsip_outbound_registration res_pjsip_pubsub res_pjsip_registrar res_pjsip_rfc3326 res_pjsip_sdp_rtp "
+    "res_pjsip_session res_pjsip_transport_websocket res_rtp_asterisk res_sorcery_astdb res_sorcery_config "
+    "res_sorcery_memory res_srtp res_stasis res_stasis_answer res_stasis_playback res_stasis_recording res_stasis_snoop "
+    "res_timing_pthread res_timing_timerfd res_websocket_client"
 ).split()
 
 

@@ -116,6 +116,7 @@ class CallLegs:
         self.legs: dict[str, Leg] = {Role.AGENT: self.agent}
         self.binding: frozenset[str] = frozenset({Role.AGENT, Role.CUSTOMER})
         self.lifted = False
+        self.takes = 1  # how often the recording was begun, each time in the same file
         self.hanging_up = False
 
     @property

@@ -1,25 +1,28 @@
-"""A moment of another codec, so that a recording hears a new partner.
+"""Making a recording hear a new partner.
 
-What a customer hears is recorded through a translator that the engine keeps for as long as the codec stays the same, and that takes
-voice whose RTP sequence number (RFC 3550 section 5.1) is behind the last one it has seen for late and drops it. A new partner's
-numbers begin anywhere, so every other time the recording would miss them, for minutes; the customer hears them all the while.
-(Seen on Asterisk 22.10.1, MixMonitor on a leg whose partner changed.) A frame of any other codec makes the engine begin with a
-fresh translator. So before a recorded customer hears somebody new, and nobody else, alone in a two-party bridge, he hears a few
-frames of silence in GSM.
+What a customer hears is recorded through a translator that the engine keeps for as long as anything listens in on the channel and
+the codec stays the same. Debian's Asterisk 22 conceals lost packets there: voice whose RTP sequence number (RFC 3550 section 5.1)
+seems to be behind the last one is taken for late and dropped. A new partner's numbers begin anywhere, and mixed voice has none, so
+after a change of partner or a three-way talk the recording would miss what is said every other time, for up to eleven minutes,
+while the customer hears it. A new recording has a fresh translator. So before a recorded customer hears somebody new, and nobody
+else, his leg passes through a few steps of the dialplan that stop the recording, wait, and begin it anew in the same file; silence
+is put in for what it missed, so that its length stays the length of the talk.
+
+(AMI could do it without moving the leg, but to start a MixMonitor takes AMI's class `system`, which can run programs.)
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
-MENDING_CLASS = "intellicall-mending"
-MENDING_S = 0.06
-"""Two to three frames of 20 ms."""
+LETTING_GO_S = 0.05
+"""After the recording has stopped, the engine needs a frame or two (20 ms) to let go of the translator; so silence is played."""
+MISSED_S = 0.08
+"""How much the recording misses in all."""
 FORGETS_S = 300.0
 """After a pause of this long the old partner's numbers may look late as well: 32,768 packets are eleven minutes."""
-
-FILE = "silence.gsm"
-_SILENT_FRAME = bytes.fromhex("d820a2e15a" + 4 * "50004924924924")
-"""One frame of silence in GSM 06.10, 33 bytes, 20 ms."""
+FRAME_S = 0.02
+FRAME_BYTES = 640
+"""20 ms at 8 kHz, 16 bit, stereo."""
 
 
 @dataclass(slots=True)
@@ -34,18 +37,18 @@ class Hearing:
         return partner != self.partner or (self.parted_at is not None and now - self.parted_at > FORGETS_S)
 
     def hears(self, partner: str) -> None:
-        """From now on the customer hears this partner alone."""
+        """From now on the customer, and the recording, hear this partner alone."""
         self.partner, self.parted_at = partner, None
 
-    def parts(self, now: float) -> None:
-        """From now on the customer hears somebody else, more than one, or nobody."""
-        if self.parted_at is None:
+    def parts(self, now: float, *, mixed: bool) -> None:
+        """From now on the customer hears more than one (`mixed`), or nobody: music, ringing, silence."""
+        if mixed:
+            self.partner = None
+        elif self.parted_at is None:
             self.parted_at = now
 
 
-def write(folder: Path) -> None:
-    """Write the silence into a folder of its own, unless it is there."""
-    path = folder / FILE
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.write_bytes(_SILENT_FRAME * 50)
+def fill(recording: Path, seconds: float) -> None:
+    """Append silence, whole frames of it. Raises OSError."""
+    with recording.open("ab") as file:
+        file.write(bytes(round(seconds / FRAME_S) * FRAME_BYTES))

@@ -53,8 +53,8 @@ class Teller:
         self._behind.clear()
 
     def _end_of_recorded(self, call: CallLegs, event: LegEnded, name: str) -> None:
-        """MixMonitor opens the file when the customer answers, and closes it once."""
-        times = 1 if call.customer is not None and call.customer.up_at is not None else 0
+        """MixMonitor opens the file when the customer answers, and closes it after each take; so do we between two takes."""
+        times = 2 * call.takes - 1 if call.customer is not None and call.customer.up_at is not None else 0
         if self._files.is_closed(name, times):
             self._complete(call, [event])
             return

@@ -34,7 +34,7 @@ def mu_law(sample: int) -> int:
 
 
 def write_sounds(folder: Path) -> None:
-    """Write one folder for each music class (`tone_1000`, `tone_440`, `tone_700`, `silence`, `information`), A-law and mu-law in each."""
+    """Write one folder for each music class (tones, `silence`, `information`), A-law and mu-law in each."""
     information = list(chain.from_iterable(tone(frequency, seconds) for frequency, seconds in INFORMATION_TONES))
     sounds: dict[str, tuple[Sequence[int], int]] = {
         "tone_1000": (tone(1000, 1), LOOP_S),
