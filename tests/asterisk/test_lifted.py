@@ -168,3 +168,25 @@ async def test_arranging_what_is_over_or_unknown_does_nothing(three: Trio) -> No
     await talk.over()
     await three.arrange(customer=MUSIC, agent=TOGETHER)
     assert await three.bridges() == []
+
+
+@pytest.mark.parametrize("stays", ["agent", "third"])
+async def test_the_recording_hears_a_partner_whose_packets_are_numbered_otherwise(three: Trio, stays: str) -> None:
+    """Debian's engine takes voice for late, and drops it from a recording, when its numbers are behind by less than half."""
+    partner = three.agent if stays == "agent" else three.third
+    partner.rtp.sequence = 45_000
+    talk = await three.talk(recording=f"crm_numbers_{stays}", settle=True)
+    await three.arrange(customer=TOGETHER, agent=TOGETHER, p1=TOGETHER, vital={Role.CUSTOMER})
+    await three.call_third()
+    await three.third_answers()
+    await three.hear_each_other(three.agent, three.customer, three.third)
+    if stays == "agent":
+        await three.arrange(customer=TOGETHER, agent=TOGETHER)
+    else:
+        await three.arrange(customer=TOGETHER, p1=TOGETHER, vital={Role.CUSTOMER, "p1"})
+    await three.hear_each_other(three.customer, partner, seconds=1.5)
+    await three.real.engine.hang_up(talk.id)
+    await talk.ended(Role.CUSTOMER)
+    _, hears = audio.read_raw_stereo(three.real.recordings / f"crm_numbers_{stays}.raw")
+    last = hears[-int(0.2 * audio.SAMPLE_RATE) :]
+    assert audio.tone_seconds(last, partner.tone) == pytest.approx(0.2)

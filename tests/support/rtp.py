@@ -37,7 +37,8 @@ class RtpPhone(asyncio.DatagramProtocol):
     packets: list[RtpPacket] = field(default_factory=list)
     _transport: asyncio.DatagramTransport | None = None
     _player: asyncio.Task[None] | None = None
-    _sent: int = 0
+    sequence: int = 0
+    """RTP sequence number of the next packet (RFC 3550 section 5.1)."""
     _to: int = 0
 
     async def __aenter__(self) -> Self:
@@ -77,8 +78,8 @@ class RtpPhone(asyncio.DatagramProtocol):
     def send(self, payload_type: int, timestamp: int, payload: bytes, *, marker: bool = False) -> None:
         """Send one packet to where `play` plays, in one sequence with its packets."""
         assert self._transport is not None
-        header = struct.pack("!BBHII", 0x80, 0x80 * marker | payload_type, self._sent & 0xFFFF, timestamp, 0x1C)
-        self._sent += 1
+        header = struct.pack("!BBHII", 0x80, 0x80 * marker | payload_type, self.sequence & 0xFFFF, timestamp, 0x1C)
+        self.sequence += 1
         self._transport.sendto(header + payload, ("127.0.0.1", self._to))
 
     async def _play(self, frequency: int) -> None:
