@@ -39,7 +39,7 @@ from intellicall.errors import Refused
 from intellicall.recordings.disk import DiskShelf
 from intellicall.storage.database import Database
 from intellicall.storage.migrate import migrate
-from intellicall.telephony.engine import EngineUnavailable, LegPlan
+from intellicall.telephony.engine import EngineEvent, EngineUnavailable, LegPlan
 from intellicall.telephony.scripted.engine import ScriptedEngine
 from intellicall.telephony.testnet.numbers import NUMBERS
 
@@ -180,7 +180,12 @@ async def on_stage(harness: Harness, stage: Stage, folder: Path) -> AsyncIterato
 
     around = Surroundings(database, Journal(), harness.engine, shelf, SystemClock(), str, changed)
     calls = Calls(around)
-    harness.engine.listen(calls.engine_event)
+
+    def hear(event: EngineEvent) -> None:
+        harness.heard(event)  # by which the harness knows that the connection is back
+        calls.engine_event(event)
+
+    harness.engine.listen(hear)
     await calls.recover()
     try:
         yield Play(harness, stage, calls, entries)
@@ -207,7 +212,7 @@ async def test_any_sequence_ends_well_when_it_is_played(harness: Harness, stage:
 
 @pytest.mark.asterisk
 @pytest.mark.parametrize("harness", ["asterisk"], indirect=True)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=PHASES)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], phases=PHASES)
 @given(plot=st.lists(acts, min_size=4, max_size=10))
 async def test_any_sequence_ends_well_on_asterisk(harness: Harness, stage: Stage, tmp_path: Path, plot: list[Act]) -> None:
     await live_through(harness, stage, tmp_path, plot)
