@@ -73,8 +73,8 @@ export interface CallEnd {
   readonly ended_by: string;
   readonly title: string;
   readonly remedy: string;
-  /** Talk time in whole seconds, 0 when nobody answered. */
-  readonly duration: number;
+  /** Talk time in whole seconds, 0 when nobody answered; null when this agent has left a call that goes on. */
+  readonly duration: number | null;
 }
 
 export interface Call {

@@ -113,6 +113,7 @@ it("prefers the platform's own way to write a number", () => {
 it("says how long people talked", () => {
   expect(endLine(ENDED)).toBe("Nobody was connected.");
   expect(endLine({ ...ENDED, end: { ...BUSY_END, duration: 61 } })).toBe("Call ended, 1 minute 1 second");
+  expect(endLine({ ...ENDED, end: { ...BUSY_END, duration: null } })).toBe("The others go on without you.");
 });
 
 describe("a live call in words", () => {

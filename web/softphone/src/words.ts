@@ -261,6 +261,7 @@ export function tabTitle(view: View, timer: string | null): string {
 }
 
 export function endLine(call: Call): string {
+  if (call.end?.duration === null) return say("callGoesOn");
   const seconds = call.end?.duration ?? 0;
   return seconds > 0 ? say("callEndedAfter", { time: spokenTime(seconds) }) : say("nobodyConnected");
 }

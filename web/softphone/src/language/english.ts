@@ -38,6 +38,7 @@ export const english = {
   callEnded: "Call ended",
   callEndedAfter: "Call ended, {time}",
   nobodyConnected: "Nobody was connected.",
+  callGoesOn: "The others go on without you.",
   notConnected: "Not connected",
   waitingForEngine: "Waiting for the telephone system",
   otherTab: "Your softphone is open in another tab",

@@ -38,6 +38,7 @@ export const hindi: Catalog = {
   callEnded: "कॉल समाप्त हुई",
   callEndedAfter: "कॉल समाप्त हुई, {time}",
   nobodyConnected: "किसी से बात नहीं हुई।",
+  callGoesOn: "बाकी लोगों की बातचीत जारी है।",
   notConnected: "कनेक्शन नहीं है",
   waitingForEngine: "टेलीफ़ोन सिस्टम का इंतज़ार है",
   otherTab: "आपका सॉफ़्टफ़ोन दूसरे टैब में खुला है",

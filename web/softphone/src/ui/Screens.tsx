@@ -70,7 +70,7 @@ export function Ended({ view, now, softphone }: Props) {
   return (
     <Notice
       icon={<HandsetDown />}
-      tone={(call.end?.duration ?? 0) > 0 ? "calm" : "bad"}
+      tone={call.end?.duration === 0 ? "bad" : "calm"}
       {...(writes ? { extra: "writes" } : {})}
     >
       <p class="who" data-testid="customer-number">
