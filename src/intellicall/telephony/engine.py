@@ -31,7 +31,8 @@ Promises
     stays the cheapest two-party call there is. One that is two-party again costs no more than a two-party bridge.
 14. Nobody hears a `muted` leg: neither the others nor the recording. While `paused`, the recording takes silence for both
     channels and goes on to count: its length stays the length of the talk.
-15. The recording follows the customer's leg through every arrangement, to its end, in one file.
+15. The recording follows the customer's leg through every arrangement, to its end, in one file. Each move of that leg may cost
+    it a frame or two of its length.
 16. `send_digits` is heard by that leg as RFC 4733 events, in order. A digit that a party presses yields `DigitPressed` once,
     in every arrangement; digits are never logged.
 17. An answered call is not disturbed when a further leg fails, ends, or is rung through a trunk that is away.
