@@ -138,10 +138,17 @@ def test_every_event_comes_once_and_in_order(database: Database, plan: list[tupl
 class Held(Database):
     """A database whose answers to those who catch up can be held back."""
 
+    reading = 0
+    """How many have asked and not been answered yet."""
+
     async def read(self, work: Callable[[Connection], T]) -> T:
-        found = await super().read(work)
-        self.held.set()
-        await self.release.wait()
+        self.reading += 1
+        try:
+            found = await super().read(work)
+            self.held.set()
+            await self.release.wait()
+        finally:
+            self.reading -= 1
         return found
 
     def hold(self) -> None:
@@ -160,7 +167,7 @@ async def test_what_is_told_to_others_while_a_stream_catches_up_is_not_missed(tm
     await database.write(partial(append, account_id="a", call_id="c", kinds=["hold"]))
     hub.wake("a")
     await early.until([1])
-    while not (early.stream and early.stream._entered):  # noqa: ASYNC110 - it tells nobody that it has caught up
+    while not (early.stream and early.stream._entered) or database.reading:  # noqa: ASYNC110 - it tells nobody that it has caught up
         await asyncio.sleep(0.001)
     database.hold()
     await late.open()

@@ -100,7 +100,7 @@ def read_listing(query: Mapping[str, str], account: Account) -> Listing:
         state=_one_of(query, "state", [LIVE, *State]) if "state" in query else None,
         since=_time(query, "from"),
         until=_time(query, "to"),
-        uuid=_text(query, "uuid"),
+        uuid=query.get("uuid"),
         call_type=CallType(_one_of(query, "call_type", list(CallType))) if "call_type" in query else None,
     )
     before = read_cursor(query["cursor"]) if "cursor" in query else None
