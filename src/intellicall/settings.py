@@ -82,7 +82,7 @@ class Settings(BaseSettings):
 
     hold_music: Path | None = Field(
         default=None,
-        description="Folder of hold music in files that the engine plays (WAV, Ogg, …; not G.711, see operating.md). Default: music of the house.",
+        description="Folder of hold music (WAV, Ogg; not G.711, see operating.md). Default: music of the house.",
     )
 
     sandbox: bool = Field(
