@@ -100,7 +100,7 @@ def read_listing(query: Mapping[str, str], account: Account) -> Listing:
         state=_one_of(query, "state", [LIVE, *State]) if "state" in query else None,
         since=_time(query, "from"),
         until=_time(query, "to"),
-        uuid=query.get("uuid"),
+        uuid=_uuid(query),
         call_type=CallType(_one_of(query, "call_type", list(CallType))) if "call_type" in query else None,
     )
     before = read_cursor(query["cursor"]) if "cursor" in query else None
@@ -117,6 +117,14 @@ def read_limit(query: Mapping[str, str]) -> int:
 
 def _text(query: Mapping[str, str], name: str) -> str | None:
     return check_text(query[name], name, 128) if name in query else None
+
+
+def _uuid(query: Mapping[str, str]) -> str | None:
+    """Return the uuid as `POST /calls` takes it, spaces at its ends too."""
+    value = query.get("uuid")
+    if value is not None and (not 0 < len(value) <= 128 or not value.isprintable()):
+        raise Refused(Code.INVALID_FIELD, "A uuid has 1 to 128 printable characters.", field="uuid")
+    return value
 
 
 def _number(query: Mapping[str, str], name: str, account: Account) -> str | None:
