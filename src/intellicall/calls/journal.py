@@ -28,6 +28,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    literal_column,
     select,
 )
 
@@ -48,6 +49,8 @@ journal = Table(
     sqlite_autoincrement=True,  # or the last position would be given out again after its entry was erased
 )
 Index("ix_journal_account", journal.c.account_id, journal.c.position)
+_IS_END = journal.c.kind == literal_column("'ended'")  # the planners take a partial index only for a literal
+Index("ix_journal_ended", journal.c.account_id, journal.c.position, sqlite_where=_IS_END, postgresql_where=_IS_END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,14 @@ _OF_ACCOUNT = (
     .order_by(journal.c.position)
     .limit(bindparam("most"))
 )
+_ENDS = (
+    select(journal)
+    .where(_IS_END, journal.c.account_id == bindparam("account"), journal.c.position > bindparam("after"))
+    .order_by(journal.c.position)
+    .limit(bindparam("most"))
+    .with_hint(journal, "INDEXED BY ix_journal_ended", "sqlite")
+)
+_AT = select(journal).where(journal.c.position == bindparam("position"))
 # With the account in it, SQLite would read the account's whole history. `seq` grows with `position` within a call.
 _OF_CALL_AFTER = (
     select(journal)
@@ -118,6 +129,17 @@ def read_after(connection: Connection, account_id: str, position: int, most: int
     else:
         rows = connection.execute(_OF_CALL_AFTER, {"call": call_id, "after": position, "most": most})
     return [_entry(row) for row in rows if row.account_id == account_id]
+
+
+def ends_after(connection: Connection, account_id: str, position: int, most: int) -> list[JournalEntry]:
+    """Return up to `most` entries of kind `ended` of the account's calls after this position, in order."""
+    return [_entry(row) for row in connection.execute(_ENDS, {"account": account_id, "after": position, "most": most})]
+
+
+def entry_at(connection: Connection, position: int) -> JournalEntry | None:
+    """Return the entry that has this position."""
+    row = connection.execute(_AT, {"position": position}).one_or_none()
+    return _entry(row) if row else None
 
 
 def last_position(connection: Connection) -> int:

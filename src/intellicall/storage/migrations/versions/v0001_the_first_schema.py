@@ -201,6 +201,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_journal_account", "journal", ["account_id", "position"], unique=False)
+    op.create_index(
+        "ix_journal_ended",
+        "journal",
+        ["account_id", "position"],
+        unique=False,
+        sqlite_where=sa.text("kind = 'ended'"),
+        postgresql_where=sa.text("kind = 'ended'"),
+    )
     op.create_table(
         "recordings",
         sa.Column("name", sa.String(length=72), nullable=False),
