@@ -10,6 +10,7 @@ from intellicall.accounts.changes import create_account, update_account
 from intellicall.callbacks import store
 from intellicall.callbacks.delivery import Delivery, State
 from intellicall.calls.journal import JournalEntry
+from intellicall.calls.result import iso
 from intellicall.ids import new_call_id
 
 AT = datetime(2026, 7, 3, 10, 0, tzinfo=UTC)
@@ -48,6 +49,7 @@ def ended(account_id: str, call_id: str | None = None, at: datetime = AT) -> Jou
         "status": "ANSWER",
         "duration": 150,
         "customer_number": "9876543210",
+        "end_time": iso(at),
         "recording_url": None,
     }
     return JournalEntry(call_id, account_id, 7, at, "ended", {"result": result})

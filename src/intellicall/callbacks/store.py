@@ -60,6 +60,8 @@ deliveries = Table(
     Column("finished_at", UtcTime),
     Column("event", String(24)),  # its type; null: a result
     Column("position", BigInteger),  # an event's in the journal
+    Column("day", String(10)),  # a result's: the UTC date of its end_time, as 2026-07-03; for callbacks/feed.py, as `status` is
+    Column("status", String(12)),  # a result's
 )
 Index("ix_deliveries_account_created", deliveries.c.account_id, deliveries.c.created_at)
 Index("ix_deliveries_created", deliveries.c.created_at)
@@ -74,6 +76,7 @@ _IS_EVENT = deliveries.c.event.is_not(None)
 _IS_DUE = deliveries.c.state == literal_column(f"'{State.DUE}'")  # the planners take a partial index only for a literal
 _partial_index("uq_deliveries_result", _IS_RESULT, deliveries.c.call_id, unique=True)
 _partial_index("ix_deliveries_queue", _IS_EVENT, deliveries.c.call_id, deliveries.c.position)
+_partial_index("ix_deliveries_day", _IS_RESULT, *(deliveries.c[name] for name in ("account_id", "day", "status", "state")))
 # Few rows are ever in these states, however long the history is. Events that nobody takes must not stand in the way of results.
 _partial_index("ix_deliveries_due", _IS_DUE & _IS_RESULT, deliveries.c.account_id, deliveries.c.due_at)
 _partial_index("ix_deliveries_due_events", _IS_DUE & _IS_EVENT, deliveries.c.account_id, deliveries.c.due_at)
@@ -162,12 +165,13 @@ def project(connection: Connection, entries: Sequence[JournalEntry]) -> None:
 
 def _new_row(connection: Connection, entry: JournalEntry) -> dict[str, Any]:
     endpoint = _endpoint(connection, entry.account_id)
+    result = entry.data["result"]
     return {
         "id": new_id(),
         "call_id": entry.call_id,
         "account_id": entry.account_id,
         "state": State.DUE if endpoint else State.NO_ENDPOINT,
-        "body": orjson.dumps(entry.data["result"]),
+        "body": orjson.dumps(result),
         "url": endpoint.url if endpoint else None,
         "header_name": endpoint.header_name if endpoint else None,
         "header_value": endpoint.header_value if endpoint else None,
@@ -178,6 +182,8 @@ def _new_row(connection: Connection, entry: JournalEntry) -> dict[str, Any]:
         "finished_at": None if endpoint else entry.at,
         "event": None,
         "position": None,
+        "day": result["end_time"][:10],
+        "status": result["status"],
     }
 
 
@@ -216,6 +222,8 @@ def _event_row(event: Event, account_id: str, endpoint: Endpoint, *, due: bool) 
         "finished_at": None,
         "event": event.type,
         "position": event.position,
+        "day": None,
+        "status": None,
     }
 
 

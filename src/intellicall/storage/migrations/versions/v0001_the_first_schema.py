@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("dispositions", sa.JSON(), nullable=False),
         sa.Column("wrap_up_s", sa.Integer(), nullable=False),
         sa.Column("events", sa.JSON(), nullable=False),
+        sa.Column("when_disk_full", sa.String(length=10), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("name", name=op.f("uq_accounts_name")),
@@ -67,6 +68,7 @@ def upgrade() -> None:
         sa.Column("notes", sa.Text(), nullable=True),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("recording_url", sa.String(length=512), nullable=True),
+        sa.Column("recording", sa.String(length=10), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_calls")),
     )
     op.create_index("ix_calls_account_created", "calls", ["account_id", "created_at", "id"], unique=False)
@@ -131,10 +133,20 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("event", sa.String(length=24), nullable=True),
         sa.Column("position", sa.BigInteger(), nullable=True),
+        sa.Column("day", sa.String(length=10), nullable=True),
+        sa.Column("status", sa.String(length=12), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
     )
     op.create_index("ix_deliveries_account_created", "deliveries", ["account_id", "created_at"], unique=False)
     op.create_index("ix_deliveries_created", "deliveries", ["created_at"], unique=False)
+    op.create_index(
+        "ix_deliveries_day",
+        "deliveries",
+        ["account_id", "day", "status", "state"],
+        unique=False,
+        sqlite_where=sa.text("event IS NULL"),
+        postgresql_where=sa.text("event IS NULL"),
+    )
     op.create_index(
         "ix_deliveries_due",
         "deliveries",
@@ -223,6 +235,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("call_id", name=op.f("uq_recordings_call_id")),
     )
     op.create_index("ix_recordings_account_created", "recordings", ["account_id", "created_at"], unique=False)
+
+    op.create_table(
+        "recording_accesses",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(length=72), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("address", sa.String(length=45), nullable=True),
+        sa.Column("what", sa.String(length=10), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_recording_accesses")),
+    )
+    op.create_index("ix_recording_accesses_name", "recording_accesses", ["name", "number"], unique=False)
+    op.create_index("ix_recording_accesses_at", "recording_accesses", ["at"], unique=False)
 
     op.create_table(
         "trunks",
