@@ -50,6 +50,7 @@ class Code(StrEnum):
     NOT_POSSIBLE_NOW = "not_possible_now"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
+    RECORDING_DISK_FULL = "recording_disk_full"
     # launches
     LAUNCH_EXPIRED = "launch_expired"
     LAUNCH_SPENT = "launch_spent"
@@ -57,6 +58,7 @@ class Code(StrEnum):
     # things
     NOT_FOUND = "not_found"
     RECORDING_NOT_READY = "recording_not_ready"
+    RECORDING_GONE = "recording_gone"
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     # the wire
@@ -128,12 +130,20 @@ KINDS: dict[Code, Kind] = {
         503, "The telephone engine is not available at the moment", "Nothing was dialed. Try again in a few seconds."
     ),
     Code.STORAGE_UNAVAILABLE: Kind(503, "The call could not be stored", "Nothing was dialed. Try again in a few seconds."),
+    Code.RECORDING_DISK_FULL: Kind(
+        503,
+        "There is no room for recordings",
+        "Nothing was dialed. The operator makes room on the disk, or lets the account call unrecorded meanwhile.",
+    ),
     Code.LAUNCH_EXPIRED: Kind(410, "This link has expired", "Click Dial in your CRM again."),
     Code.LAUNCH_SPENT: Kind(410, "This click has already made its call", "Click Dial in your CRM again to call again."),
     Code.PREFETCH_REFUSED: Kind(425, "Prefetching this link is refused", "Open the link by a click; nothing was dialed."),
     Code.NOT_FOUND: Kind(404, "There is nothing here", "Check the address."),
     Code.RECORDING_NOT_READY: Kind(
         409, "The call is still going on", "The recording can be fetched when the call has ended and its result was pushed."
+    ),
+    Code.RECORDING_GONE: Kind(
+        410, "The recording is gone", "See `reason`: it was deleted, its time was over, or it could not be completed."
     ),
     Code.RANGE_NOT_SATISFIABLE: Kind(416, "The file is shorter than the range asked for", "Ask for a range within the file."),
     Code.METHOD_NOT_ALLOWED: Kind(405, "This method is not possible here", "See the Allow header."),

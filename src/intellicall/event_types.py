@@ -31,3 +31,5 @@ class EventType(StrEnum):
     UPDATED = "updated"
     ENDED = "ended"
     RECORDING_READY = "recording_ready"
+    RECORDING_FAILED = "recording_failed"
+    RECORDING_DELETED = "recording_deleted"

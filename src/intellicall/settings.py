@@ -85,6 +85,18 @@ class Settings(BaseSettings):
         description="Folder of hold music (WAV, Ogg; not G.711, see operating.md). Default: music of the house.",
     )
 
+    disk_warn_mb: int = Field(
+        default=2_000, ge=0, description="Free space (MB) of the state folder's disk below which the platform warns; 0: never."
+    )
+    disk_stop_mb: int = Field(
+        default=500,
+        ge=0,
+        description="Free space (MB) below which nothing new is recorded: accounts are refused or call unrecorded, as they say.",
+    )
+    formats_cache_mb: int = Field(
+        default=500, ge=0, description="Most space (MB) for recordings kept as Opus and MP3 beside the WAV file; the oldest go."
+    )
+
     sandbox: bool = Field(
         default=False, description="Run the test network: a carrier on this machine, for sandbox accounts and their test numbers."
     )

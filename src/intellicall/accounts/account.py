@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from urllib.parse import urlsplit
@@ -43,6 +43,13 @@ class Endpoint:
     header_value: str | None = field(default=None, repr=False)
 
 
+class WhenDiskFull(StrEnum):
+    """What becomes of a new call that would be recorded when the disk has no room for it."""
+
+    REFUSE = "refuse"
+    UNRECORDED = "unrecorded"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """One customer of the platform: a CRM installation with its agents.
@@ -52,7 +59,8 @@ class Account:
     `retention_days`. `allowed_networks` restricts the server key; empty means that any address may use it. A `sandbox`
     account reaches the test network's numbers only. `dispositions` are the ones that a call may be given, in the order in
     which agents see them; empty means any text. After a call an agent has `wrap_up_s` seconds before the next one (0: none).
-    `events` are the types that are pushed to the callback URL beside the results, or `all` alone.
+    `events` are the types that are pushed to the callback URL beside the results, or `all` alone. `when_disk_full` says what becomes of
+    calls that would be recorded while the disk has no room.
     """
 
     id: str
@@ -74,6 +82,7 @@ class Account:
     dispositions: tuple[str, ...] = ()
     wrap_up_s: int = 0
     events: tuple[str, ...] = ()
+    when_disk_full: WhenDiskFull = WhenDiskFull.REFUSE
 
     @property
     def callback(self) -> Endpoint | None:

@@ -12,7 +12,17 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from intellicall.accounts.account import Account, Address, Agent, CallerId, Endpoint, Network, address_allowed, folded
+from intellicall.accounts.account import (
+    Account,
+    Address,
+    Agent,
+    CallerId,
+    Endpoint,
+    Network,
+    WhenDiskFull,
+    address_allowed,
+    folded,
+)
 from intellicall.accounts.keys import Key, KeyKind
 from intellicall.accounts.tables import accounts, agents, caller_ids, keys, versions
 from intellicall.accounts.tables import trunks as trunk_table
@@ -228,9 +238,9 @@ def _authenticate(connection: Connection, key: str | None, kind: KeyKind, now: d
 
 def _as_account(row: Sequence[Any]) -> Account:
     """The columns of `_ACCOUNT` are the fields of Account, in the same order."""
-    *plain, networks, dispositions, wrap_up_s, events = row
-    values: list[Any] = [*plain, _networks(tuple(networks)), tuple(dispositions), wrap_up_s, tuple(events)]
-    return Account(*values)
+    *plain, networks, dispositions, wrap_up_s, events, when_disk_full = row
+    lists: list[Any] = [_networks(tuple(networks)), tuple(dispositions), wrap_up_s, tuple(events)]
+    return Account(*plain, *lists, WhenDiskFull(when_disk_full))
 
 
 @lru_cache(maxsize=1024)

@@ -26,6 +26,7 @@ accounts = Table(
     Column("dispositions", JSON, nullable=False),  # list of texts, in order
     Column("wrap_up_s", Integer, nullable=False),
     Column("events", JSON, nullable=False),  # list of event types
+    Column("when_disk_full", String(10), nullable=False),
     Column("created_at", UtcTime, nullable=False),
 )
 

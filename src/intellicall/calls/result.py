@@ -11,6 +11,7 @@ from intellicall.calls.endings import ENDINGS, duration_of, ended_by, status_of
 from intellicall.calls.people import Person
 from intellicall.calls.request import Request
 from intellicall.calls.table import Party, State
+from intellicall.recordings.outcome import Outcome
 from intellicall.telephony.engine import SoftphoneLine
 
 
@@ -29,6 +30,7 @@ class Entry:
     notes: str | None = None
     people: tuple[Person, ...] = ()
     transferred_to: tuple[str, ...] = ()
+    recording: Outcome | None = None  # None: not known before the end
 
     def person(self, participant_id: str) -> Person:
         """Return who has, or last had, this participant id."""
@@ -89,6 +91,7 @@ def result(entry: Entry) -> dict[str, Any]:
         "ended_by": ended_by(call) if over else None,
         "transferred_to": [entry.person(participant_id).name for participant_id in entry.transferred_to],
         "notes": entry.notes,
+        "recording": entry.recording,
     }
 
 

@@ -35,6 +35,7 @@ from intellicall.calls.request import CallType, Request, plan_from_json, plan_to
 from intellicall.calls.result import Entry
 from intellicall.calls.table import Party, Reason, State
 from intellicall.errors import Code, Refused
+from intellicall.recordings.outcome import Outcome
 from intellicall.storage.schema import UtcTime, metadata
 from intellicall.storage.statement import Statement
 
@@ -71,6 +72,7 @@ calls = Table(
     Column("notes", Text),
     Column("seq", Integer, nullable=False),
     Column("recording_url", String(512)),
+    Column("recording", String(10)),  # what became of it: recordings/outcome.py; null before the end
 )
 Index("ix_calls_uuid", calls.c.account_id, calls.c.uuid, unique=True)
 Index("ix_calls_account_created", calls.c.account_id, calls.c.created_at, calls.c.id)
@@ -124,6 +126,7 @@ _CHANGING = (
     "reason",
     "seq",
     "recording_url",
+    "recording",
 )
 _INSERT = Statement(insert(calls), calls.c.keys())
 _UPDATE = Statement(update(calls).where(calls.c.id == bindparam("call")), _CHANGING)
@@ -255,6 +258,7 @@ def _changing(entry: Entry) -> dict[str, Any]:
         "reason": call.reason,
         "seq": entry.seq,
         "recording_url": entry.recording_url,
+        "recording": entry.recording,
     }
 
 
@@ -317,6 +321,7 @@ def entry_of(row: Row[Any]) -> Entry:
         row.notes,
         tuple(person_from_json(person) for person in row.people),
         tuple(row.transferred_to),
+        Outcome(row.recording) if row.recording else None,
     )
 
 
