@@ -76,7 +76,8 @@ _IS_EVENT = deliveries.c.event.is_not(None)
 _IS_DUE = deliveries.c.state == literal_column(f"'{State.DUE}'")  # the planners take a partial index only for a literal
 _partial_index("uq_deliveries_result", _IS_RESULT, deliveries.c.call_id, unique=True)
 _partial_index("ix_deliveries_queue", _IS_EVENT, deliveries.c.call_id, deliveries.c.position)
-_partial_index("ix_deliveries_day", _IS_RESULT, *(deliveries.c[name] for name in ("account_id", "day", "status", "state")))
+_OF_A_DAY = tuple(deliveries.c[name] for name in ("account_id", "day", "status", "state"))
+_partial_index("ix_deliveries_day", deliveries.c.day.is_not(None), *_OF_A_DAY)
 # Few rows are ever in these states, however long the history is. Events that nobody takes must not stand in the way of results.
 _partial_index("ix_deliveries_due", _IS_DUE & _IS_RESULT, deliveries.c.account_id, deliveries.c.due_at)
 _partial_index("ix_deliveries_due_events", _IS_DUE & _IS_EVENT, deliveries.c.account_id, deliveries.c.due_at)

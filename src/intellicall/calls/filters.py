@@ -96,22 +96,22 @@ def read_listing(query: Mapping[str, str], account: Account) -> Listing:
         crm_username=_text(query, "crm_username"),
         agent_number=_number(query, "agent_number", account),
         number=_number(query, "number", account),
-        status=Status(_one_of(query, "status", list(Status))) if "status" in query else None,
-        state=_one_of(query, "state", [LIVE, *State]) if "state" in query else None,
-        since=_time(query, "from"),
-        until=_time(query, "to"),
+        status=Status(one_of(query, "status", list(Status))) if "status" in query else None,
+        state=one_of(query, "state", [LIVE, *State]) if "state" in query else None,
+        since=read_time(query, "from"),
+        until=read_time(query, "to"),
         uuid=_uuid(query),
-        call_type=CallType(_one_of(query, "call_type", list(CallType))) if "call_type" in query else None,
+        call_type=CallType(one_of(query, "call_type", list(CallType))) if "call_type" in query else None,
     )
     before = read_cursor(query["cursor"]) if "cursor" in query else None
     return Listing(filters, before, read_limit(query))
 
 
-def read_limit(query: Mapping[str, str]) -> int:
-    """Return the page's length, from 1 to MOST. Raises Refused INVALID_FIELD."""
-    text = query.get("limit", str(USUAL))
-    if not re.fullmatch(r"[1-9][0-9]{0,2}", text, re.ASCII) or int(text) > MOST:
-        raise Refused(Code.INVALID_FIELD, f"A page has 1 to {MOST} entries.", field="limit")
+def read_limit(query: Mapping[str, str], usual: int = USUAL, most: int = MOST) -> int:
+    """Return the page's length, from 1 to `most`. Raises Refused INVALID_FIELD."""
+    text = query.get("limit", str(usual))
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", text, re.ASCII) or int(text) > most:
+        raise Refused(Code.INVALID_FIELD, f"A page has 1 to {most} entries.", field="limit")
     return int(text)
 
 
@@ -131,14 +131,18 @@ def _number(query: Mapping[str, str], name: str, account: Account) -> str | None
     return parse(query[name], account.default_region, name).e164 if name in query else None
 
 
-def _one_of(query: Mapping[str, str], name: str, known: list[str]) -> str:
+def one_of(query: Mapping[str, str], name: str, known: list[str]) -> str:
+    """Return a parameter that is one of a few words. Raises Refused INVALID_FIELD."""
     if query[name] not in known:
         raise Refused(Code.INVALID_FIELD, f"It is one of {', '.join(known)}.", field=name)
     return query[name]
 
 
-def _time(query: Mapping[str, str], name: str) -> datetime | None:
-    """Return an ISO 8601 time in UTC. A zone whose plus was not encoded arrives with a space, and is understood."""
+def read_time(query: Mapping[str, str], name: str) -> datetime | None:
+    """Return an ISO 8601 time in UTC; None without the parameter. Raises Refused INVALID_FIELD.
+
+    A zone whose plus was not encoded arrives with a space, and is understood.
+    """
     if name not in query:
         return None
     text = _ZONE_WITHOUT_PLUS.sub(r"\1+\2", query[name])

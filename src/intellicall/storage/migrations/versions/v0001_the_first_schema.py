@@ -144,8 +144,8 @@ def upgrade() -> None:
         "deliveries",
         ["account_id", "day", "status", "state"],
         unique=False,
-        sqlite_where=sa.text("event IS NULL"),
-        postgresql_where=sa.text("event IS NULL"),
+        sqlite_where=sa.text("day IS NOT NULL"),
+        postgresql_where=sa.text("day IS NOT NULL"),
     )
     op.create_index(
         "ix_deliveries_due",
