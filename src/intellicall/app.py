@@ -14,6 +14,8 @@ from fastapi import APIRouter, FastAPI
 from intellicall.accounts import store as accounts
 from intellicall.callbacks import store as deliveries
 from intellicall.callbacks.courier import Courier
+from intellicall.callbacks.feed_http import FeedApi
+from intellicall.callbacks.feed_http import router as feed_router
 from intellicall.callbacks.lifecycle import Lifecycle
 from intellicall.callbacks.transport import HttpTransport
 from intellicall.calls.about import ABOUT, TAGS, TITLE
@@ -170,6 +172,7 @@ class Platform:
             calls_router(CallsApi(self.calls, self.sessions, door), orders),
             agents_router(AgentsApi(self.database, self.clock, self.sessions, door)),
             events_router(EventsApi(self.database, self.hub, door)),
+            feed_router(FeedApi(self.database, self.clock, door)),
             recordings_router(self.database, self.shelf),
             softphone_router(softphone),
             health_router(lambda: {"engine": self.engine.ready}),

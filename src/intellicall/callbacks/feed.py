@@ -6,6 +6,7 @@ platform, or of a history that a restored backup does not have, is refused inste
 """
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -85,34 +86,30 @@ def unknown_cursor() -> Refused:
     """The refusal of a cursor that the account was not given."""
     return Refused(
         Code.INVALID_FIELD,
-        "This is no `next` of this feed. If the platform was restored, begin without `after` and skip what you have by its call_id.",
+        "This is no `next` of this feed. If the platform was restored, begin without `after` and skip what you have.",
         field="after",
     )
 
 
 def counts(connection: Connection, account_id: str, first: date, last: date) -> list[dict[str, Any]]:
     """Return, for each day from `first` to `last`, how many results there are: by their status, and what became of their push."""
-    days = {
-        (first + timedelta(days=number)).isoformat(): {"statuses": dict.fromkeys(Status, 0), "states": dict.fromkeys(State, 0)}
-        for number in range((last - first).days + 1)
-    }
+    statuses, states = defaultdict[str, Counter[str]](Counter), defaultdict[str, Counter[str]](Counter)
     between = {"account": account_id, "first": first.isoformat(), "last": last.isoformat()}
     for day, status, state, count in connection.execute(_OF_DAYS, between):
-        days[day]["statuses"][status] += count
-        days[day]["states"][state] += count
-    return [_counted(day, found["statuses"], found["states"]) for day, found in days.items()]
+        statuses[day][status] += count
+        states[day][state] += count
+    days = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
+    return [_counted(day, statuses[day], states[day]) for day in days]
 
 
-def _counted(day: str, statuses: Mapping[str, int], states: Mapping[str, int]) -> dict[str, Any]:
-    settled = (State.DELIVERED, State.UNDELIVERED, State.NO_ENDPOINT)
+def _counted(day: str, statuses: Counter[str], states: Counter[str]) -> dict[str, Any]:
+    settled = {state.value: states[state] for state in (State.DELIVERED, State.UNDELIVERED, State.NO_ENDPOINT)}
     return {
         "date": day,
-        "results": sum(statuses.values()),
-        "by_status": statuses,
-        "delivered": states[State.DELIVERED],
-        "undelivered": states[State.UNDELIVERED],
-        "waiting": sum(count for state, count in states.items() if state not in settled),
-        "no_endpoint": states[State.NO_ENDPOINT],
+        "results": states.total(),
+        "by_status": {status.value: statuses[status] for status in Status},
+        **settled,
+        "waiting": states.total() - sum(settled.values()),
     }
 
 

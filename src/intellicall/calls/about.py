@@ -28,6 +28,7 @@ TAGS = (
     ("live calls", "Orders on a call that lives: hold, transfer, three-way, recording."),
     ("agents", "Whether an agent can be called now."),
     ("events", "What happens to calls, live."),
+    ("results", "Every result, for those who pull, and to reconcile with."),
     ("recordings", "The link that a result carries. The link is the permission."),
     ("launch", "The link behind a CRM's Dial button."),
     ("operation", "For supervisors and load balancers."),
