@@ -2,90 +2,38 @@
 
 Rooms hand in plain synchronous functions of a SQLAlchemy `Connection`; no room opens a transaction of its own. A write
 that returns is on disk (SQLite: WAL with synchronous=FULL; PostgreSQL: synchronous_commit). All writes that wait when
-the writer becomes free share one transaction, each in its own savepoint: one that raises is undone alone.
-Why so, and why SQLite's own library is bundled: docs/decisions/0002-storage.md.
+the writer becomes free share one transaction; one that raises is undone alone.
+Why so, and why SQLite's own library is bundled: docs/decisions/0002-storage.md. What happens when the database is locked, full
+or away: docs/decisions/0016-the-database-under-faults.md.
 """
 
 import asyncio
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import structlog
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from intellicall.storage.connections import READERS, limit_waiting, open_engine
+from intellicall.storage.faults import Fault, StorageUnavailable, as_told, fault_of
+from intellicall.storage.writer import GROUP_LIMIT, Health, Job, Writer
 
 T = TypeVar("T")
-log = structlog.get_logger()
 
-GROUP_LIMIT = 64
-READERS = 4
-SQLITE_FIXED = (3, 51, 3)  # below this, two connections that write or checkpoint at once can corrupt a WAL
-
-
-class StorageUnavailable(Exception):  # noqa: N818 - a state of the world
-    """The database cannot be read or written now. Nothing of the request was stored."""
-
-
-@dataclass(slots=True)
-class _Job:
-    work: Callable[[Connection], Any]
-    future: "Future[Any]"
-
-
-def open_engine(url: str) -> Engine:
-    """Return a synchronous SQLAlchemy engine, set up for durability. SQLite's parent folder must exist."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_size=READERS + 1, max_overflow=0, pool_pre_ping=True)
-    from pysqlite3 import dbapi2  # noqa: PLC0415 - a compiled library that PostgreSQL installations never load
-
-    if dbapi2.sqlite_version_info < SQLITE_FIXED:
-        raise StorageUnavailable(f"SQLite {dbapi2.sqlite_version} can corrupt its journal; 3.51.3 or later is needed")
-    engine = create_engine(
-        parsed, module=dbapi2, pool_size=READERS + 3, max_overflow=0, connect_args={"check_same_thread": False, "timeout": 5}
-    )
-    engine.dialect.statement_compiler = _HintedSqlite
-    event.listen(engine, "connect", _sqlite_pragmas)
-    event.listen(engine, "begin", _sqlite_begin)
-    return engine
-
-
-class _HintedSqlite(SQLiteCompiler):
-    """Writes `Select.with_hint(table, "INDEXED BY name", "sqlite")` behind the table; SQLAlchemy leaves SQLite's hints out."""
-
-    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        return text
-
-
-def _sqlite_pragmas(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # SQLAlchemy begins; the driver must not
-    connection.execute("PRAGMA busy_timeout=5000")
-    _to_wal(connection, time.monotonic() + 5)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _to_wal(connection: Any, deadline: float) -> None:
-    """Switch to WAL, once in a file's life; SQLite's own waiting does not cover two that switch at the same time."""
-    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except connection.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
-def _sqlite_begin(connection: Connection) -> None:
-    """Writers take the write lock at once: a read lock cannot always be raised to one later."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+ANSWER_S = 5.0
+"""How long somebody who asked for something waits for the database's answer."""
+GLANCE_MS = 50
+"""How long a glance may wait for a lock: it stands in everybody's way."""
+GLANCE_SLOW_S = 0.05
+GLANCE_REST_S = 10.0
+"""After a glance that was slow all go to the threads for so long."""
+_BUSY_MS = {"read": 2000, "write": 250, "glance": GLANCE_MS}
+_RESOLVE_EVERY_S = 0.1
 
 
 class Database:
@@ -93,135 +41,181 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = open_engine(url)
+        limit_waiting(self.engine)
         self._write_engine = self.engine.execution_options(writes=True)
         self._kept: dict[int, Connection] = {}
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sql-read")
-        self._writer = threading.Thread(target=self._write_forever, name="sql-write", daemon=True)
-        self._writer.start()
+        self._glance_again = 0.0
         self._open = True
+        self._writer = Writer(self._transact, self._probe)
 
     def close(self) -> None:
         """Finish every write that was handed in, then close. Blocks for at most a few seconds."""
         if not self._open:
             return
         self._open = False
-        self._jobs.put(None)
-        self._writer.join(10)
-        self._readers.shutdown()
+        self._writer.close()
+        self._readers.shutdown(wait=self._writer.at_ease, cancel_futures=True)
         for connection in self._kept.values():
             connection.close()
         self._kept.clear()
         self.engine.dispose()
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a read transaction on a thread and return what it returns. Raises StorageUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, self._transaction)
+    def health(self) -> Health:
+        """Return how writing goes. Asks nobody: after a failure the writer finds out by itself, twice a second, when it is over."""
+        return self._writer.health()
+
+    async def read(self, work: Callable[[Connection], T], within_s: float = ANSWER_S) -> T:
+        """Run `work` in a read transaction on a thread and return what it returns. Raises StorageUnavailable, within `within_s`."""
+        limit = asyncio.timeout(within_s)
+        try:
+            async with limit:
+                return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work, self._reading)
+        except TimeoutError:
+            if limit.expired():
+                raise StorageUnavailable(Fault.SLOW) from None
+            raise
 
     async def glance(self, work: Callable[[Connection], T]) -> T:
         """As `read`, for a few rows found by their keys: on SQLite at once, without the way to a thread and back.
 
-        A reader of a WAL database waits for no writer, and the way costs more than such a read.
+        A reader of a WAL database waits for no writer, and the way costs more than such a read. While the disk or a lock is slow,
+        it goes to a thread.
         """
-        if self.engine.dialect.name == "sqlite":
-            return self._read(work, self._transaction)
-        return await self.read(work)
+        if self.engine.dialect.name != "sqlite" or not self._writer.at_ease or time.monotonic() < self._glance_again:
+            return await self.read(work)
+        began = time.monotonic()
+        try:
+            return self._read(work, self._glancing)
+        except StorageUnavailable:
+            return await self.read(work)
+        finally:
+            if time.monotonic() - began > GLANCE_SLOW_S:
+                self._glance_again = time.monotonic() + GLANCE_REST_S
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], within_s: float | None = None) -> T:
         """Run `work` in the next group's transaction; when this returns, what it wrote is durable.
 
         `work` may be run a second time when the group's transaction failed, so it must have no effect but SQL. What it
-        raises is raised here and only its own changes are undone. Raises StorageUnavailable when the database cannot be written.
+        raises is raised here and only its own changes are undone. Raises StorageUnavailable when it could not be stored for
+        two seconds; then it never is. With `within_s` the caller waits no longer than that: a commit that is under way then may
+        come to a good end yet.
         """
         if not self._open:
-            raise StorageUnavailable("the database is closed")
-        future: Future[Any] = Future()
-        self._jobs.put(_Job(work, future))
-        # Shielded: a caller that goes away must not undo a write whose commit is under way.
-        result: T = await asyncio.shield(asyncio.wrap_future(future))
-        return result
+            raise StorageUnavailable(Fault.CLOSED)
+        outcome = asyncio.wrap_future(self._writer.hand_in(work))
+        limit = asyncio.timeout(within_s)
+        try:
+            async with limit:
+                # Shielded: a caller that goes away must not undo a write whose commit is under way.
+                result: T = await asyncio.shield(outcome)
+                return result
+        except TimeoutError:
+            if limit.expired():
+                raise StorageUnavailable(Fault.SLOW) from None
+            raise
 
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """As `read`, without an event loop: for the CLI."""
-        return self._read(work, Engine.begin)
+        return self._read(work, self.engine.begin)
 
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """As `write`, without an event loop: for the CLI."""
         if not self._open:
-            raise StorageUnavailable("the database is closed")
-        future: Future[Any] = Future()
-        self._jobs.put(_Job(work, future))
-        result: T = future.result()
+            raise StorageUnavailable(Fault.CLOSED)
+        result: T = self._writer.hand_in(work).result()
         return result
 
+    # -- reading --------------------------------------------------------------------------------------------------------
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return self._transaction(self.engine, "read")
+
+    def _glancing(self) -> AbstractContextManager[Connection]:
+        return self._transaction(self.engine, "glance")
+
+    def _read(self, work: Callable[[Connection], T], transaction: Callable[[], AbstractContextManager[Connection]]) -> T:
+        try:
+            with transaction() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise as_told(error) from error
+
     @contextmanager
-    def _transaction(self, engine: Engine) -> Iterator[Connection]:
+    def _transaction(self, engine: Engine, use: str) -> Iterator[Connection]:
         """Open a transaction; on SQLite the thread keeps its connection for the next one, which halves a transaction's overhead.
 
-        A connection to a server may have died meanwhile, so there the pool is asked each time.
+        A connection to a server may have died meanwhile, so there the pool is asked each time. One that saw a fault is thrown away:
+        after a failed fsync nothing that it remembers can be trusted.
         """
         if engine.dialect.name != "sqlite":
             with engine.begin() as connection:
                 yield connection
             return
         thread = threading.get_ident()
-        connection = self._kept.pop(thread) if thread in self._kept else engine.connect()
+        connection = self._kept.pop(thread) if thread in self._kept else self._connect(engine, use)
         try:
             with connection.begin():
                 yield connection
-        except BaseException:
+        except BaseException as error:
+            if fault_of(error) is not None:
+                connection.invalidate()
             connection.close()
             raise
         self._kept[thread] = connection
 
-    def _read(self, work: Callable[[Connection], T], transaction: Callable[[Engine], AbstractContextManager[Connection]]) -> T:
-        try:
-            with transaction(self.engine) as connection:
-                return work(connection)
-        except DBAPIError as error:
-            raise _as_told(error) from error
+    def _connect(self, engine: Engine, use: str) -> Connection:
+        connection = engine.connect()
+        driver: Any = connection.connection.dbapi_connection
+        driver.execute(f"PRAGMA busy_timeout={_BUSY_MS[use]}")
+        return connection
 
-    def _write_forever(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            group = [job]
-            closing = False
-            while len(group) < GROUP_LIMIT:
-                try:
-                    following = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    closing = True
-                    break
-                group.append(following)
-            self._write_group(group)
-            if closing:
-                return
+    # -- writing, on the writer's thread -----------------------------------------------------------------------------------
 
-    def _write_group(self, group: list[_Job]) -> None:
-        """One transaction for all; when any of them fails, all is undone and each gets a transaction of its own."""
-        try:
-            with self._transaction(self._write_engine) as connection:
-                results = [job.work(connection) for job in group]
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must reach the callers and not end the writer
-            if len(group) > 1:
-                for job in group:
-                    self._write_group([job])
-                return
-            group[0].future.set_exception(_as_told(error))
+    def _transact(self, group: Sequence[Job]) -> list[Any]:
+        """Store the group in one transaction and return each one's result; when this raises, nothing of it is stored."""
+        if self.engine.dialect.name == "sqlite":
+            with self._transaction(self._write_engine, "write") as connection:
+                return [job.work(connection) for job in group]
+        with self._write_engine.connect() as connection:
+            transaction = connection.begin()
+            results = [job.work(connection) for job in group]
+            number = connection.scalar(text("SELECT pg_current_xact_id_if_assigned()::text"))
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if fault_of(error) is not Fault.AWAY or number is None or not self._was_committed(number):
+                    raise
+        return results
+
+    def _was_committed(self, number: str) -> bool:
+        """The reply to a COMMIT is lost: ask what became of that transaction (pg_xact_status, PostgreSQL 10), as long as it takes.
+
+        Nothing else is written before this is known. A copy that took the server's place without it does not know it: not stored.
+        """
+        engine = create_engine(self.engine.url, poolclass=NullPool, connect_args={"connect_timeout": 2})
+        while True:
+            try:
+                with engine.begin() as connection:
+                    status = connection.scalar(text("SELECT pg_xact_status(CAST(:number AS xid8))"), {"number": number})
+                if status != "in progress":
+                    return bool(status == "committed")
+            except DBAPIError as error:
+                if fault_of(error) is None:
+                    return False
+                if self._writer.closing:
+                    raise
+            time.sleep(_RESOLVE_EVERY_S)
+
+    def _probe(self) -> None:
+        """Write something that changes nothing. Raises while that is not possible."""
+        if self.engine.dialect.name == "sqlite":
+            with self._transaction(self._write_engine, "write") as connection:
+                version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+                connection.exec_driver_sql(f"PRAGMA user_version={version}")
             return
-        for job, result in zip(group, results, strict=True):
-            job.future.set_result(result)
+        with self._write_engine.begin() as connection:
+            connection.execute(text("SELECT pg_current_xact_id()"))
 
 
-_OUR_OWN = (IntegrityError, ProgrammingError, DataError)  # trying again would not help
-
-
-def _as_told(error: Exception) -> Exception:
-    """A disk, lock or server that fails is `StorageUnavailable`; what the work itself raised stays what it is."""
-    if isinstance(error, DBAPIError) and not isinstance(error, _OUR_OWN):
-        log.warning("write_failed", error=type(error).__name__)
-        unavailable = StorageUnavailable(type(error).__name__)
-        unavailable.__cause__ = error
-        return unavailable
-    return error
+__all__ = ["ANSWER_S", "GROUP_LIMIT", "Database", "Health", "StorageUnavailable", "open_engine"]
