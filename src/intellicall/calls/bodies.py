@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from intellicall.calls.endings import Status
 from intellicall.calls.request import CallType
 from intellicall.calls.table import Party, Reason, State
+from intellicall.recordings.outcome import Outcome
 
 NOTES_LENGTH = 4_000
 DIGITS_LENGTH = 32
@@ -134,6 +135,7 @@ class CallResult(BaseModel):
     ended_by: Party | None = Field(description="Whose doing the end was; null before the end.")
     transferred_to: list[str] = Field(description="Who took over from the agent, in order: a `crm_username` or a number.")
     notes: str | None
+    recording: Outcome | None = Field(description="What became of the recording; null before the end, where it is not known yet.")
 
 
 class CallView(CallResult):

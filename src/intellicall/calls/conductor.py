@@ -28,6 +28,7 @@ from intellicall.clock import Clock
 from intellicall.errors import Code, Refused
 from intellicall.recordings import store as recordings
 from intellicall.recordings.shelf import Sealed
+from intellicall.recordings.space import Space
 from intellicall.storage.database import Database, StorageUnavailable
 from intellicall.telephony.engine import DigitPressed, Engine, EngineUnavailable, LegEvent
 
@@ -54,6 +55,7 @@ class Surroundings:
     recording_url: Callable[[str], str]
     changed: Callable[[Entry], None]
     pressed: Callable[[Entry, DigitPressed], None] = lambda _entry, _event: None
+    space: Space = field(default_factory=Space)
 
 
 @dataclass(slots=True)

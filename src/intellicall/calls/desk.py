@@ -74,13 +74,13 @@ class Desk:
 
     async def _start(self, session: Session, customer: Number, from_number: str, uuid: str | None) -> tuple[Entry, bool]:
         line = SoftphoneLine(session.session_id, new_token())
-        at = self._calls.around.clock.now()
+        at, room = self._calls.around.clock.now(), not self._calls.around.space.full
 
         def prepare(connection: Connection) -> tuple[Request, int]:
             account = accounts.account(connection, session.account_id)
             agent = accounts.agent_by_id(connection, session.agent_id)
             caller_id = accounts.caller_id(connection, account, from_number)
-            request = compose(account, caller_id, customer, line, agent, call_type=CallType.BROWSER, uuid=uuid, at=at)
+            request = compose(account, caller_id, customer, line, agent, call_type=CallType.BROWSER, uuid=uuid, at=at, room=room)
             return request, account.concurrent_calls
 
         request, limit = await self._database.read(prepare)

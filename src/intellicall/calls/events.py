@@ -159,7 +159,9 @@ _EVENTS: Mapping[str, Callable[[Data], _Made]] = {
     Move.RESUME_RECORDING: _with(EventType.RECORDING_RESUMED),
     "updated": _with(EventType.UPDATED, "disposition", "notes"),
     "ended": _with(EventType.ENDED, "result"),
-    "recording_ready": _with(EventType.RECORDING_READY, "recording_url", "seconds", "bytes"),
+    "recording_ready": _with(EventType.RECORDING_READY, "recording_url", "seconds", "bytes", "sha256"),
+    "recording_failed": _with(EventType.RECORDING_FAILED, "reason"),
+    "recording_deleted": _with(EventType.RECORDING_DELETED, "reason"),
 }
 
 PRIVATE = frozenset(

@@ -52,7 +52,8 @@ class CallsApi:
 
         def prepare(connection: Connection) -> tuple[Request, int]:
             account = check(connection)
-            return _request(connection, account, order, self._sessions, self._clock.now()), account.concurrent_calls
+            room = not self._calls.around.space.full
+            return _request(connection, account, order, self._sessions, self._clock.now(), room=room), account.concurrent_calls
 
         wanted, limit = await self._database.glance(prepare)
         try:
@@ -152,12 +153,14 @@ def _note(account: Account, order: NoteOrder) -> Note:
     return Note(disposition, (order.notes or "") if "notes" in sent else None)
 
 
-def _request(connection: Connection, account: Account, order: CallOrder, sessions: SoftphoneSessions, now: datetime) -> Request:
+def _request(
+    connection: Connection, account: Account, order: CallOrder, sessions: SoftphoneSessions, now: datetime, *, room: bool
+) -> Request:
     customer = parse(order.to_number, account.default_region)
     number = parse(order.from_number, account.default_region, "from_number")
     caller_id = accounts.caller_id(connection, account, number.e164)
     line, agent = _line(connection, account, order, sessions)
-    return compose(account, caller_id, customer, line, agent, call_type=CallType.SERVER, uuid=order.uuid, at=now)
+    return compose(account, caller_id, customer, line, agent, call_type=CallType.SERVER, uuid=order.uuid, at=now, room=room)
 
 
 def _line(

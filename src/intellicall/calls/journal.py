@@ -56,7 +56,7 @@ Index("ix_journal_ended", journal.c.account_id, journal.c.position, sqlite_where
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
     """One thing that happened: `seq` counts from 1 within the call; `kind` is a `calls.table.Move`, or `initiated`, `ended`,
-    `recording_ready` or `updated`. `position` is None until the entry is stored.
+    `updated`, `recording_ready`, `recording_failed` or `recording_deleted`. `position` is None until the entry is stored.
     """
 
     call_id: str

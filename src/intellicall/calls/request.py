@@ -6,10 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from intellicall.accounts.account import Account, Agent, CallerId, check_destination, trunks_for
+from intellicall.accounts.account import Account, Agent, CallerId, WhenDiskFull, check_destination, trunks_for
 from intellicall.accounts.numbers import Number
 from intellicall.calls.call import Call
+from intellicall.errors import Code
 from intellicall.ids import new_call_id, new_recording_name
+from intellicall.recordings.outcome import Outcome
 from intellicall.telephony.engine import CallPlan, PhoneLine, SoftphoneLine
 
 
@@ -40,6 +42,8 @@ class Request:
     disposition: str
     created_at: datetime
     plan: CallPlan
+    unrecorded: Outcome | None = None  # why nothing will be recorded; not stored with the request
+    refused: Code | None = None  # why it is not made, unless it was made before; not stored
 
     @property
     def softphone(self) -> SoftphoneLine | None:
@@ -85,8 +89,12 @@ def compose(
     call_type: CallType,
     uuid: str | None,
     at: datetime,
+    room: bool = True,
 ) -> Request:
-    """Return the request for a call: everything that is decided before anything is dialed. Refused with DESTINATION_NOT_ALLOWED."""
+    """Return the request for a call: everything that is decided before anything is dialed. Refused with DESTINATION_NOT_ALLOWED.
+
+    `room`: whether there is any for a recording.
+    """
     check_destination(account, customer.e164)
     trunks = trunks_for(account, caller_id)
     agent_number = agent.number if agent else None
@@ -102,7 +110,7 @@ def compose(
         agent_ring_s=account.agent_ring_s,
         customer_ring_s=account.customer_ring_s,
         max_length_s=account.max_length_s,
-        recording=new_recording_name() if account.recording else None,
+        recording=new_recording_name() if account.recording and room else None,
     )
     return Request(
         call_id=plan.call_id,
@@ -117,4 +125,16 @@ def compose(
         disposition=account.default_disposition,
         created_at=at,
         plan=plan,
+        unrecorded=_unrecorded(account, room=room),
+        refused=Code.RECORDING_DISK_FULL if not room and account.recording and _refuses(account) else None,
     )
+
+
+def _unrecorded(account: Account, *, room: bool) -> Outcome | None:
+    if not account.recording:
+        return Outcome.OFF
+    return None if room else Outcome.DISK_FULL
+
+
+def _refuses(account: Account) -> bool:
+    return account.when_disk_full is WhenDiskFull.REFUSE

@@ -14,6 +14,7 @@ from intellicall.calls.request import CallType, Request
 from intellicall.calls.result import Entry, api_view, result
 from intellicall.calls.table import Move, Party, Reason
 from intellicall.event_types import EventType
+from intellicall.recordings.outcome import Outcome
 from intellicall.telephony.engine import CallPlan, PhoneLine, SoftphoneLine
 
 CALL_ID = "5deb67aa-d54d-4536-9a25-a29813b3bddd"
@@ -21,6 +22,7 @@ BEGAN = datetime(2026, 7, 3, 10, 0, 0, tzinfo=UTC)
 ANSWERED = BEGAN + timedelta(seconds=9)
 ENDED = ANSWERED + timedelta(seconds=150)
 RECORDING_URL = "https://voice.example.com/recordings/crm_mXk2vQ9Tn4RcJ7pLzW5hYd8sBgA1eUfK3oNi6qVt.wav"
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 FIRST_CONSULTED = "+12025550102"
 
 ACCEPTED = Fact(What.RINGING, BEGAN, 0.0, Party.AGENT)
@@ -66,7 +68,9 @@ def results() -> Mapping[str, dict[str, Any]]:
     """Return results as they are pushed: of an answered call, of a transferred one, and of one that nobody took."""
     return {
         "answered": result(entry("ended", disposition="INTERESTED", notes="Wants a quote by Friday.")),
-        "transferred": result(replace(entry("transferred"), call=entry("ended").call, recording_url=RECORDING_URL)),
+        "transferred": result(
+            replace(entry("transferred"), call=entry("ended").call, recording_url=RECORDING_URL, recording=Outcome.READY)
+        ),
         "no_answer": result(_unanswered()),
     }
 
@@ -97,10 +101,12 @@ def _journal(name: str) -> list[JournalEntry]:
         call = taken.call
     if not call.live:
         last = len(kept)
-        ready = {"recording_url": RECORDING_URL, "seconds": 150.0, "bytes": 4_800_044}
+        ready = {"recording_url": RECORDING_URL, "seconds": 150.0, "bytes": 4_800_044, "sha256": SHA256}
         kept.append(_journaled(last + 1, ENDED, "updated", {"disposition": "INTERESTED", "notes": None}))
         kept.append(_journaled(last + 2, ENDED, "ended", {"result": result(entry(name))}))
         kept.append(_journaled(last + 3, ENDED, "recording_ready", ready))
+        kept.append(_journaled(last + 4, ENDED, "recording_failed", {"reason": Outcome.DISK_FULL}))
+        kept.append(_journaled(last + 5, ENDED + timedelta(days=90), "recording_deleted", {"reason": "retention"}))
     return kept
 
 
@@ -114,7 +120,8 @@ def entry(name: str, **changes: Any) -> Entry:
     people = (Person("p1", "p1", FIRST_CONSULTED, FIRST_CONSULTED),) if call.dialed else ()
     transferred = (call.agent.id,) if call.agent.id != "agent" else ()
     url = RECORDING_URL if not call.live else None
-    return replace(Entry(_request(), call, 8, url, None, None, people, transferred), **changes)
+    outcome = Outcome.READY if not call.live else None
+    return replace(Entry(_request(), call, 8, url, None, None, people, transferred, outcome), **changes)
 
 
 def _lived(happenings: tuple[Fact | Order, ...]) -> Call:
@@ -136,7 +143,7 @@ def _unanswered() -> Entry:
     other = replace(
         request, plan=plan, call_type=CallType.BROWSER, agent_id="a", crm_username="agent.017", agent_number=None, uuid="lead-4711"
     )
-    return Entry(other, _lived(rung), 6)
+    return Entry(other, _lived(rung), 6, recording=Outcome.NONE)
 
 
 def _request() -> Request:

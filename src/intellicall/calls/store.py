@@ -147,8 +147,8 @@ _LIVE = select(calls).where(calls.c.live).order_by(calls.c.created_at)
 def admit(connection: Connection, journal: Journal, request: Request, limit: int, *, engine_ready: bool) -> tuple[Entry, bool]:
     """Store a new call, or find the one that this request made before. Returns it, and True when it is new.
 
-    Refused: UUID_CONFLICT, ENGINE_UNAVAILABLE, CALL_LIMIT_REACHED; for a softphone also AGENT_BUSY and ALREADY_CALLING,
-    both with the living call in `more["entry"]`.
+    Refused: UUID_CONFLICT, ENGINE_UNAVAILABLE, RECORDING_DISK_FULL, CALL_LIMIT_REACHED; for a softphone also AGENT_BUSY and
+    ALREADY_CALLING, both with the living call in `more["entry"]`.
     """
     if request.uuid is not None and (earlier := find_by_uuid(connection, request.account_id, request.uuid)):
         if earlier.request.fingerprint != request.fingerprint:
@@ -156,11 +156,13 @@ def admit(connection: Connection, journal: Journal, request: Request, limit: int
         return earlier, False
     if not engine_ready:
         raise Refused(Code.ENGINE_UNAVAILABLE, retry_after=3)
+    if request.refused:
+        raise Refused(request.refused)
     if request.softphone and request.agent_id:
         _check_agent_free(connection, request, request.agent_id)
     if connection.execute(_LIVE_COUNT, {"account": request.account_id}).scalar_one() >= limit:
         raise Refused(Code.CALL_LIMIT_REACHED, f"{limit} calls are live, which is the account's limit.", retry_after=5)
-    entry = Entry(request, request.fresh(), seq=1)
+    entry = Entry(request, request.fresh(), seq=1, recording=request.unrecorded)
     _INSERT.run(connection, _row(entry))
     uuid = request.uuid or request.call_id
     data = {"uuid": uuid, "call_type": request.call_type, "crm_username": request.crm_username}
@@ -218,6 +220,12 @@ def find(connection: Connection, call_id: str, account_id: str) -> Entry | None:
     """Return the account's call, or None: a call of another account is as unknown as one that never was."""
     row = connection.execute(_BY_ID, {"call": call_id}).one_or_none()
     return entry_of(row) if row is not None and row.account_id == account_id else None
+
+
+def by_id(connection: Connection, call_id: str) -> Entry | None:
+    """Return the call, whosever it is."""
+    row = connection.execute(_BY_ID, {"call": call_id}).one_or_none()
+    return entry_of(row) if row is not None else None
 
 
 def find_by_uuid(connection: Connection, account_id: str, uuid: str) -> Entry | None:

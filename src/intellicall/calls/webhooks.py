@@ -42,6 +42,9 @@ class ResultPush(_Exact):
     ended_by: Party = Field(description="Whose doing the end was.")
     transferred_to: list[str] = Field(description="Who took over from the agent, in order: crm_usernames or numbers.")
     notes: str | None = Field(description="What was noted before the end.")
+    recording: Literal["off", "none", "ready", "pending", "incomplete", "failed", "disk_full"] = Field(
+        description="What became of it. With `ready` and `pending` there is a link; the latter answers 202 for a while."
+    )
 
 
 class Nothing(_Exact):
@@ -99,6 +102,19 @@ class RecordingReady(_Exact):
     recording_url: str
     seconds: float
     bytes: int
+    sha256: str | None = Field(description="Of the WAV file, in hex digits.")
+
+
+class RecordingFailed(_Exact):
+    """No file, or not all of it: `incomplete` and `disk_full` lack a part of the audio; `failed` could not be completed."""
+
+    reason: Literal["incomplete", "disk_full", "failed"]
+
+
+class RecordingDeleted(_Exact):
+    """Nothing is kept of it any more: it was `deleted` by order, or its time was over (`retention`)."""
+
+    reason: Literal["deleted", "retention"]
 
 
 DATA: dict[EventType, type[BaseModel]] = {
@@ -121,6 +137,8 @@ DATA: dict[EventType, type[BaseModel]] = {
     EventType.UPDATED: Updated,
     EventType.ENDED: Ended,
     EventType.RECORDING_READY: RecordingReady,
+    EventType.RECORDING_FAILED: RecordingFailed,
+    EventType.RECORDING_DELETED: RecordingDeleted,
 }
 """What the `data` of each type is."""
 
@@ -135,9 +153,19 @@ class EventPush(_Exact):
     sequence: int = Field(ge=1, description="Grows within the call; not every number is a public event.")
     at: str = Field(description="ISO 8601 in UTC, with milliseconds.")
     state: State = Field(description="The state of the call after it.")
-    data: Nothing | Initiated | Left | Transferred | Ringing | OfParticipant | Updated | Ended | RecordingReady = Field(
-        description="Depends on `type`."
-    )
+    data: (
+        Nothing
+        | Initiated
+        | Left
+        | Transferred
+        | Ringing
+        | OfParticipant
+        | Updated
+        | Ended
+        | RecordingReady
+        | RecordingFailed
+        | RecordingDeleted
+    ) = Field(description="Depends on `type`.")
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {

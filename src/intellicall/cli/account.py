@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from intellicall.accounts import changes, store
-from intellicall.accounts.account import Account, Network
+from intellicall.accounts.account import Account, Network, WhenDiskFull
 from intellicall.cli.storage import now, read, write
 from intellicall.cli.terminal import Fault, Json, Record, answer
 from intellicall.errors import Code, Refused
@@ -27,6 +27,10 @@ MaxLength = Annotated[int | None, typer.Option("--max-length", metavar="SECONDS"
 Recording = Annotated[bool | None, typer.Option("--recording/--no-recording", help="Whether calls are recorded.")]
 Disposition = Annotated[str | None, typer.Option("--disposition", help="Disposition of calls that nobody gave one.")]
 Retention = Annotated[int | None, typer.Option("--retention-days", help="How long results and recordings are kept.")]
+DiskFull = Annotated[
+    WhenDiskFull | None,
+    typer.Option("--when-disk-full", help="New calls that would be recorded while the disk is full: refused, or made unrecorded."),
+]
 Networks = Annotated[
     list[str] | None,
     typer.Option(
@@ -73,6 +77,7 @@ def create(
     wrap_up: WrapUp = None,
     events: Events = None,
     retention_days: Retention = None,
+    when_disk_full: DiskFull = None,
     allow_network: Networks = None,
     as_json: Json = False,
 ) -> None:
@@ -91,6 +96,7 @@ def create(
         wrap_up_s=wrap_up,
         events=_events(events),
         retention_days=retention_days,
+        when_disk_full=when_disk_full,
         allowed_networks=_networks(allow_network),
     )
     write(lambda connection: changes.create_account(connection, account, now()))
@@ -128,6 +134,7 @@ def set_(
     wrap_up: WrapUp = None,
     events: Events = None,
     retention_days: Retention = None,
+    when_disk_full: DiskFull = None,
     allow_network: Networks = None,
     allow_any_address: AnyAddress = False,
     any_disposition: AnyDisposition = False,
@@ -153,6 +160,7 @@ def set_(
             wrap_up_s=wrap_up,
             events=_events(events),
             retention_days=retention_days,
+            when_disk_full=when_disk_full,
             allowed_networks=() if allow_any_address else _networks(allow_network),
         ),
         "changed",
@@ -196,6 +204,7 @@ def shown(account: Account) -> Record:
         "wrap_up_s": account.wrap_up_s,
         "events": list(account.events),
         "retention_days": account.retention_days,
+        "when_disk_full": account.when_disk_full.value,
         "callback_url": account.callback_url,
         "callback_header": account.callback_header_name,
         "allowed_networks": [str(network) for network in account.allowed_networks],  # none: any address

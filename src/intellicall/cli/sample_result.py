@@ -16,6 +16,7 @@ from intellicall.calls.request import CallType, compose
 from intellicall.calls.result import Entry, result
 from intellicall.calls.table import Reason, State
 from intellicall.ids import new_id
+from intellicall.recordings.outcome import Outcome
 from intellicall.telephony.testnet.numbers import NUMBERS
 
 TALK_S = 42
@@ -47,7 +48,7 @@ def sample(account: Account, endpoint: Endpoint, now: datetime) -> Delivery:
         call_id=request.call_id,
         account_id=account.id,
         state=DeliveryState.DUE,
-        body=orjson.dumps(result(Entry(request, call, 1))),
+        body=orjson.dumps(result(Entry(request, call, 1, recording=Outcome.OFF))),
         url=endpoint.url,
         header_name=endpoint.header_name,
         header_value=endpoint.header_value,
