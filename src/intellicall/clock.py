@@ -18,7 +18,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that is never set back; only differences mean something."""
+        """Return seconds on a clock that is never set back and goes on while the machine sleeps; only differences mean something."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -33,7 +33,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(time.CLOCK_BOOTTIME)  # CLOCK_MONOTONIC stands still while the machine sleeps
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(seconds, 0))

@@ -22,7 +22,7 @@ from intellicall.calls import events_hub, journal
 from intellicall.calls.events import position_of
 from intellicall.calls.events_hub import EventHub, Stream, Wanted
 from intellicall.clock import SystemClock
-from intellicall.storage.database import Database
+from intellicall.storage.database import ANSWER_S, Database
 
 T = TypeVar("T")
 KINDS = ("hold", "resume", "send_digits")  # the last one is no event
@@ -141,10 +141,10 @@ class Held(Database):
     reading = 0
     """How many have asked and not been answered yet."""
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
+    async def read(self, work: Callable[[Connection], T], within_s: float = ANSWER_S) -> T:
         self.reading += 1
         try:
-            found = await super().read(work)
+            found = await super().read(work, within_s)
             self.held.set()
             await self.release.wait()
         finally:

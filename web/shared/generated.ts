@@ -65,8 +65,10 @@ export const END_REASONS = [
   "carrier_timeout",
   "no_route",
   "engine_unavailable",
+  "dialed_too_late",
   "engine_lost",
   "platform_restarted",
+  "restored",
   "platform_error",
   "unexplained",
 ] as const;

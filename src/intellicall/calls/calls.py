@@ -7,6 +7,8 @@ compared with what the engine has, and each difference is fed to the same machin
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
@@ -22,6 +24,8 @@ from intellicall.calls.result import Entry
 from intellicall.calls.table import Move, Party, Reason, State
 from intellicall.errors import Code, Refused
 from intellicall.recordings import store as recordings
+from intellicall.storage.database import ANSWER_S
+from intellicall.storage.faults import Fault, StorageUnavailable
 from intellicall.telephony.engine import (
     DigitPressed,
     EngineEvent,
@@ -35,13 +39,20 @@ log = structlog.get_logger()
 JANITOR_S = 1.0
 
 
+@dataclass(slots=True)
+class _Awaited:
+    """Whether somebody still waits for the answer to a request."""
+
+    given_up: bool = False
+
+
 class Calls:
     """Every live call of this platform process."""
 
     def __init__(self, around: Surroundings) -> None:
         self.around = around
         self._conductors: dict[str, Conductor] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._recovering: asyncio.Task[None] | None = None
         self._taken_up = False
         self._engine_watchers: list[Callable[[bool], None]] = []
@@ -57,14 +68,31 @@ class Calls:
     async def start(self, request: Request, limit: int) -> tuple[Entry, bool]:
         """Store the call and dial the agent. Returns it, and False when this request had made it before.
 
-        Raises Refused (see `store.admit`) and StorageUnavailable; then nothing was dialed.
+        Raises Refused (see `store.admit`) and StorageUnavailable; then nothing is dialed, not even when it turns out to be stored.
         """
+        awaited = _Awaited()
+        task = asyncio.get_running_loop().create_task(self._start(request, limit, awaited), name=f"start-{request.call_id}")
+        self._tasks.add(task)  # of its own: a caller that goes away does not cut the way from the store to the dial in two
+        task.add_done_callback(self._started)
+        done, _ = await asyncio.wait({task}, timeout=ANSWER_S)
+        if not done:
+            awaited.given_up = True
+            raise StorageUnavailable(Fault.SLOW)
+        return task.result()
+
+    async def _start(self, request: Request, limit: int, awaited: "_Awaited") -> tuple[Entry, bool]:
+        began = self.around.clock.monotonic()
         with self._claims.starting(request.agent_id if request.softphone else None):
             entry, new = await self.around.database.write(lambda connection: self._admit(connection, request, limit))
             if new:
-                self._conduct(entry, dial=True)
+                self._conduct(entry, dial=True, since=float("-inf") if awaited.given_up else began)
                 self.around.changed(entry)
         return entry, new
+
+    def _started(self, task: "asyncio.Task[tuple[Entry, bool]]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it, or has gone
 
     def _admit(self, connection: Connection, request: Request, limit: int) -> tuple[Entry, bool]:
         entry, new = store.admit(connection, self.around.journal, request, limit, engine_ready=self.around.engine.ready)
@@ -92,6 +120,8 @@ class Calls:
         conductor = self._conductors.get(call_id)
         if conductor is None:
             raise not_possible(entry)
+        if ask.order.move is not Move.HANG_UP and (reason := self.around.database.health().reason):
+            raise StorageUnavailable(reason)  # rather than carry it out in half a minute
         if ask.order.move is not Move.HANG_UP and not self.around.engine.ready:
             raise Refused(Code.ENGINE_UNAVAILABLE, "The call goes on as it is.", retry_after=3)
         invited = ask.person.agent_id if ask.person and ask.person.softphone and ask.order.move is not Move.AGENT_BACK else None
@@ -130,7 +160,7 @@ class Calls:
                 return await conductor.order(note)
         now = self.around.clock.now()
         entry = await self.around.database.write(
-            lambda connection: store.annotate(connection, self.around.journal, account_id, call_id, note, now)
+            lambda connection: store.annotate(connection, self.around.journal, account_id, call_id, note, now), ANSWER_S
         )
         self.around.changed(entry)
         return entry
@@ -228,8 +258,8 @@ class Calls:
 
     # -- keeping ----------------------------------------------------------------------------------------------------
 
-    def _conduct(self, entry: Entry, *, dial: bool) -> None:
-        conductor = Conductor(entry, self.around)
+    def _conduct(self, entry: Entry, *, dial: bool, since: float | None = None) -> None:
+        conductor = Conductor(entry, self.around, since)
         self._conductors[entry.call.id] = conductor
         task = asyncio.get_running_loop().create_task(conductor.run(dial=dial), name=f"call-{entry.call.id}")
         self._tasks.add(task)

@@ -21,7 +21,7 @@ from intellicall.calls.entries import journal_data
 from intellicall.calls.facts import fact_of
 from intellicall.calls.journal import Journal, JournalEntry
 from intellicall.calls.orders import Ask, Note
-from intellicall.calls.patience import SLACK_S, limit_of
+from intellicall.calls.patience import LATE_S, SLACK_S, limit_of
 from intellicall.calls.result import Entry, result
 from intellicall.calls.table import Move, Party, Reason, State
 from intellicall.clock import Clock
@@ -29,7 +29,8 @@ from intellicall.errors import Code, Refused
 from intellicall.recordings import store as recordings
 from intellicall.recordings.shelf import Sealed
 from intellicall.recordings.space import Space
-from intellicall.storage.database import Database, StorageUnavailable
+from intellicall.storage.database import ANSWER_S, Database, StorageUnavailable
+from intellicall.storage.faults import Fault
 from intellicall.telephony.engine import DigitPressed, Engine, EngineUnavailable, LegEvent
 
 log = structlog.get_logger()
@@ -105,16 +106,18 @@ class _Turn:
 class Conductor:
     """Conducts one call from its first store to its end. `entry` is what is stored now."""
 
-    def __init__(self, entry: Entry, around: Surroundings) -> None:
+    def __init__(self, entry: Entry, around: Surroundings, since: float | None = None) -> None:
+        """`since`: the monotonic time from which on the call's first dial is waited for; None: now."""
         self._around = around
         self._mailbox: asyncio.Queue[Happening] = asyncio.Queue()
         self._sealed: Sealed | None = None
         self._recording_lost = False
-        self._entered = around.clock.monotonic()
+        self._entered = now = around.clock.monotonic()
         answered_at = entry.call.answered_at
         if answered_at and entry.call.answered_tick is None:  # taken up after a restart
-            since = (around.clock.now() - answered_at).total_seconds()
-            entry = replace(entry, call=replace(entry.call, answered_tick=self._entered - max(since, 0.0)))
+            gone = (around.clock.now() - answered_at).total_seconds()
+            entry = replace(entry, call=replace(entry.call, answered_tick=now - max(gone, 0.0)))
+        self._entered = now if since is None else since
         self.entry = entry
 
     def post(self, fact: Fact) -> None:
@@ -130,7 +133,8 @@ class Conductor:
         self._mailbox.put_nowait(_Rearrange())
 
     async def order(self, ask: Ask | Note) -> Entry:
-        """Have an order carried out; returns the call after it was stored and done. Refused with NOT_POSSIBLE_NOW.
+        """Have an order carried out; returns the call after it was stored and done. Refused with NOT_POSSIBLE_NOW. Raises
+        StorageUnavailable after ANSWER_S; one that was being stored then may be carried out yet.
 
         Whoever asks may go away meanwhile: the order is carried out all the same.
         """
@@ -138,7 +142,11 @@ class Conductor:
             raise not_possible(self.entry)
         done: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
         self._mailbox.put_nowait(_Waiting(ask, done))
-        return await done
+        finished, _ = await asyncio.wait({done}, timeout=ANSWER_S)
+        if not finished:
+            done.cancel()  # what has not begun by now never will
+            raise StorageUnavailable(Fault.SLOW)
+        return done.result()
 
     def overdue(self, tick: float) -> Fact | None:
         """Return what has lasted longer than it can when all is well, as a fact. Asked once a second by `calls.Calls`."""
@@ -203,6 +211,8 @@ class Conductor:
     def _take(self, happening: Happening, turn: _Turn) -> None:
         """Let the state machine decide on one happening; gather what has to be stored and done."""
         match happening:
+            case _Waiting(done=done) if done.cancelled():
+                return
             case _Waiting(ask=Note() as note):
                 self.entry = note.applied(self.entry)
                 turn.accepted.append(happening)
@@ -249,7 +259,7 @@ class Conductor:
         self.entry = with_departure(before.call, self.entry, happening)
         call = self.entry.call
         if call.state is not before.call.state:
-            self._entered = self._around.clock.monotonic()
+            self._entered = happening.tick if isinstance(happening, Fact) else self._around.clock.monotonic()
             log.info("call_state", call_id=call.id, state=call.state, move=move)
         if call.agent.id != before.call.agent.id:
             self.entry = replace(self.entry, transferred_to=(*self.entry.transferred_to, call.agent.id))
@@ -288,6 +298,8 @@ class Conductor:
                 await self._around.database.write(lambda connection: self._save(connection, turn))
             except StorageUnavailable:
                 log.warning("call_store_waits", call_id=self.entry.call.id)
+                if Effect.HANG_UP in turn.effects:
+                    await self._hang_up()  # an end waits for no database; when it is told again later, nobody is there any more
                 await self._around.clock.sleep(RETRY_S)
             else:
                 return
@@ -335,6 +347,9 @@ class Conductor:
 
     async def _carry_out(self, ask: Ask) -> None:
         """What an order needs beyond the arrangement: somebody is rung, digits are sent."""
+        if ask.leg is not None and ask.order.move is not Move.AGENT_BACK and self._late():
+            self.post(replace(self._fact(What.LEG_ENDED, Party.GUEST), cause="dialed_too_late"))
+            return
         try:
             if ask.leg is not None and (line := ask.line(self.entry)) is not None:
                 await self._around.engine.ring(replace(ask.leg, leg=line))
@@ -346,16 +361,26 @@ class Conductor:
                 self.post(replace(self._fact(What.LEG_ENDED, seat), cause="engine_unavailable"))
 
     async def _ring_agent(self) -> None:
+        if self._late():
+            self.post(self._fact(What.DIAL_FAILED, Party.AGENT, Reason.DIALED_TOO_LATE))
+            return
         try:
             await self._around.engine.ring_agent(self.entry.request.plan)
         except EngineUnavailable:
             self.post(self._fact(What.DIAL_FAILED, Party.AGENT, Reason.ENGINE_UNAVAILABLE))
 
     async def _ring_customer(self) -> None:
+        if self._late():
+            self.post(self._fact(What.DIAL_FAILED, Party.CUSTOMER, Reason.DIALED_TOO_LATE))
+            return
         try:
             await self._around.engine.ring_customer(self.entry.request.plan)
         except EngineUnavailable:
             self.post(self._fact(What.DIAL_FAILED, Party.CUSTOMER, Reason.ENGINE_UNAVAILABLE))
+
+    def _late(self) -> bool:
+        """Whether what led to a dial is so long ago (a frozen process, a slow database) that the phone must not ring any more."""
+        return self._around.clock.monotonic() - self._entered > LATE_S
 
     async def _hang_up(self) -> None:
         """An engine that cannot be told now is told after it is back: `Calls` ends every leg that no live call owns."""

@@ -120,6 +120,12 @@ ENDINGS: dict[Reason, Ending] = {
     Reason.ENGINE_UNAVAILABLE: Ending(
         Status.FAILED, Party.PLATFORM, "The telephone engine was not available; nothing was dialed.", "Try again in a few seconds."
     ),
+    Reason.DIALED_TOO_LATE: Ending(
+        Status.FAILED,
+        Party.PLATFORM,
+        "More than 5 seconds passed before the phone could be dialed, so it was not dialed any more.",
+        "Call again; if it stays, the operator checks the database's disk (`intellicall doctor`).",
+    ),
     Reason.ENGINE_LOST: Ending(
         Status.FAILED,
         Party.PLATFORM,
@@ -128,6 +134,12 @@ ENDINGS: dict[Reason, Ending] = {
     ),
     Reason.PLATFORM_RESTARTED: Ending(
         Status.FAILED, Party.PLATFORM, "The platform restarted before the call was put through.", "Call again."
+    ),
+    Reason.RESTORED: Ending(
+        Status.FAILED,
+        Party.PLATFORM,
+        "The call was live when the backup was made that the platform was restored from; how it went on is not known.",
+        "Ask the agent how the call ended.",
     ),
     Reason.PLATFORM_ERROR: Ending(
         Status.FAILED, Party.PLATFORM, "Something broke on our side.", "Call again; if it stays, tell the operator."

@@ -5,6 +5,7 @@ from intellicall.telephony.engine import CallPlan
 
 SLACK_S = 5.0  # what we wait beyond the engine's own limits before we step in
 ENDING_S = 8.0  # what the rest of a call may take to disappear
+LATE_S = 5.0  # a dial that could not be carried out so long is not carried out any more: nobody expects that phone to ring now
 AWAY_S = 20.0  # how long a customer hears music until the agent's softphone is back
 
 _RINGS_CUSTOMER = frozenset({State.AGENT_ANSWERED, State.CUSTOMER_RINGING})

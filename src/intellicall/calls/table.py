@@ -107,8 +107,10 @@ class Reason(StrEnum):
     CARRIER_TIMEOUT = "carrier_timeout"
     NO_ROUTE = "no_route"
     ENGINE_UNAVAILABLE = "engine_unavailable"
+    DIALED_TOO_LATE = "dialed_too_late"
     ENGINE_LOST = "engine_lost"
     PLATFORM_RESTARTED = "platform_restarted"
+    RESTORED = "restored"
     PLATFORM_ERROR = "platform_error"
     UNEXPLAINED = "unexplained"
 
