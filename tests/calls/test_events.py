@@ -15,12 +15,13 @@ from intellicall.calls.webhooks import DATA, EventPush
 from intellicall.event_types import EventType
 
 AT = datetime(2026, 7, 3, 10, 0, 0, 123456, tzinfo=UTC)
-BESIDE = {"initiated", "updated", "ended", "recording_ready"}
+BESIDE = {"initiated", "updated", "ended", "recording_ready", "recording_failed", "recording_deleted"}
 RESULT = {
     "call_id": "c", "uuid": "u", "status": "ANSWER", "duration": 5, "customer_number": "1", "agent_number": None,
     "crm_username": None, "call_type": "server", "disposition": "CRM_CALL", "direction": "outbound",
     "start_time": "2026-07-03T10:00:00Z", "end_time": "2026-07-03T10:00:05Z", "recording_url": None,
     "answer_time": None, "reason": "agent_hung_up", "ended_by": "agent", "transferred_to": [], "notes": None,
+    "recording": "none",
 }  # fmt: skip
 
 
@@ -156,9 +157,11 @@ def test_an_event_has_the_documented_members_in_their_order() -> None:
         ("ended", {"state": "ended", "result": RESULT}, ("ended", {"result": RESULT})),
         (
             "recording_ready",
-            {"state": "ended", "recording_url": "https://x/y.wav", "seconds": 1.5, "bytes": 9},
-            ("recording_ready", {"recording_url": "https://x/y.wav", "seconds": 1.5, "bytes": 9}),
+            {"state": "ended", "recording_url": "https://x/y.wav", "seconds": 1.5, "bytes": 9, "sha256": "ab"},
+            ("recording_ready", {"recording_url": "https://x/y.wav", "seconds": 1.5, "bytes": 9, "sha256": "ab"}),
         ),
+        ("recording_failed", {"state": "ended", "reason": "disk_full"}, ("recording_failed", {"reason": "disk_full"})),
+        ("recording_deleted", {"state": "ended", "reason": "retention"}, ("recording_deleted", {"reason": "retention"})),
     ],
 )
 def test_each_entry_is_its_event(kind: str, data: dict[str, Any], expected: tuple[str, dict[str, Any]] | None) -> None:

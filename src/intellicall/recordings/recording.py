@@ -29,13 +29,19 @@ class State(StrEnum):
     RECORDING = "recording"  # the call goes on, or its file is being completed
     READY = "ready"
     NONE = "none"  # the call ended without audio to keep
+    PENDING = "pending"  # the call has ended; its file could not be completed yet
+    INCOMPLETE = "incomplete"  # a part is missing; what there is of it stays on the shelf
     FAILED = "failed"  # the audio could not be completed; what there is of it stays on the shelf
-    ERASED = "erased"  # its time was over
+    ERASING = "erasing"  # nobody may have it any more; it is being removed
+    ERASED = "erased"  # nothing of it is left; `reason` says why
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One row of the recordings table. `seconds` and `bytes` (of the WAV file) are known once it is ready."""
+    """One row of the recordings table. `seconds` and `bytes` (of the WAV file) are known once it is ready.
+
+    `talk_s`: how long the two talked, as long as the file is pending. `reason`: why it is, or is being, erased.
+    """
 
     name: str
     call_id: str
@@ -45,6 +51,8 @@ class Recording:
     bytes: int | None
     created_at: datetime
     sealed_at: datetime | None
+    talk_s: float | None = None
+    reason: str | None = None
 
 
 class TooLong(OSError):  # noqa: N818 - a state of the world

@@ -3,7 +3,21 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Float, Index, Row, String, Table, bindparam, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Row,
+    String,
+    Table,
+    bindparam,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from intellicall.recordings.recording import Recording, State
 from intellicall.storage.schema import UtcTime, metadata
@@ -20,14 +34,18 @@ recordings = Table(
     Column("bytes", BigInteger),
     Column("created_at", UtcTime, nullable=False),
     Column("sealed_at", UtcTime),
+    Column("talk_s", Float),  # how long it should be, while it is pending
+    Column("reason", String(10)),  # why it is erased: `access.What`
 )
 Index("ix_recordings_account_created", recordings.c.account_id, recordings.c.created_at)
+_IS_ERASING = recordings.c.state == literal_column(f"'{State.ERASING}'")  # the planners take a partial index only for a literal
+Index("ix_recordings_erasing", recordings.c.created_at, sqlite_where=_IS_ERASING, postgresql_where=_IS_ERASING)
 
 _BEGIN = Statement(insert(recordings), ("name", "call_id", "account_id", "state", "created_at"))
 _SEALED = Statement(
     update(recordings).where(recordings.c.name == bindparam("recording")), ("state", "seconds", "bytes", "sealed_at")
 )
-_KEPT = (State.READY.value, State.FAILED.value)
+_KEPT = (State.READY.value, State.PENDING.value, State.INCOMPLETE.value, State.FAILED.value)
 
 
 def begin(connection: Connection, name: str, call_id: str, account_id: str, at: datetime) -> None:
@@ -52,9 +70,38 @@ def failed(connection: Connection, name: str, at: datetime) -> None:
     _change(connection, name, state=State.FAILED.value, sealed_at=at)
 
 
+def pending(connection: Connection, name: str, talk_s: float, at: datetime) -> None:
+    """The call ended after a talk of so many seconds, and its file could not be completed yet."""
+    _change(connection, name, state=State.PENDING.value, talk_s=talk_s, sealed_at=at)
+
+
+def incomplete(connection: Connection, name: str, seconds: float, at: datetime) -> None:
+    """Of the audio there are `seconds`, and not all: it is no recording of the call."""
+    _change(connection, name, state=State.INCOMPLETE.value, seconds=seconds, sealed_at=at)
+
+
+def erase(connection: Connection, name: str, reason: str) -> bool:
+    """Let nobody have it from now on; `erasing` finds it until `erased`. Returns False when it is or was being erased already."""
+    open_ = recordings.c.state.not_in((State.ERASING.value, State.ERASED.value))
+    marked = update(recordings).where(recordings.c.name == name, open_).values(state=State.ERASING.value, reason=reason)
+    return connection.execute(marked).rowcount == 1
+
+
+def erasing(connection: Connection, limit: int) -> list[Recording]:
+    """Return recordings that are still to be removed from the shelf."""
+    rows = connection.execute(select(recordings).where(_IS_ERASING).order_by(recordings.c.created_at).limit(limit))
+    return [_recording(row) for row in rows]
+
+
 def erased(connection: Connection, name: str) -> None:
     """Nothing of it is on the shelf any more."""
     _change(connection, name, state=State.ERASED.value)
+
+
+def of_call(connection: Connection, call_id: str) -> Recording | None:
+    """Return the recording of a call, if it has, or had, one."""
+    row = connection.execute(select(recordings).where(recordings.c.call_id == call_id)).one_or_none()
+    return _recording(row) if row else None
 
 
 def find(connection: Connection, name: str) -> Recording | None:
@@ -80,7 +127,8 @@ def older_than(connection: Connection, account_id: str, before: datetime, limit:
 
 def known_names(connection: Connection) -> set[str]:
     """Return the names that may have something on the shelf."""
-    return set(connection.scalars(select(recordings.c.name).where(recordings.c.state.in_((*_KEPT, State.RECORDING.value)))))
+    on_shelf = (*_KEPT, State.RECORDING.value, State.ERASING.value)
+    return set(connection.scalars(select(recordings.c.name).where(recordings.c.state.in_(on_shelf))))
 
 
 def _change(connection: Connection, name: str, **values: Any) -> None:
@@ -88,4 +136,15 @@ def _change(connection: Connection, name: str, **values: Any) -> None:
 
 
 def _recording(row: Row[Any]) -> Recording:
-    return Recording(row.name, row.call_id, row.account_id, State(row.state), row.seconds, row.bytes, row.created_at, row.sealed_at)
+    return Recording(
+        row.name,
+        row.call_id,
+        row.account_id,
+        State(row.state),
+        row.seconds,
+        row.bytes,
+        row.created_at,
+        row.sealed_at,
+        row.talk_s,
+        row.reason,
+    )

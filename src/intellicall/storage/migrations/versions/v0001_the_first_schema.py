@@ -32,6 +32,8 @@ def upgrade() -> None:
         sa.Column("wrap_up_s", sa.Integer(), nullable=False),
         sa.Column("events", sa.JSON(), nullable=False),
         sa.Column("when_disk_full", sa.String(length=10), nullable=False),
+        sa.Column("retries", sa.String(length=8), nullable=False),
+        sa.Column("alert_url", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("name", name=op.f("uq_accounts_name")),
@@ -119,7 +121,8 @@ def upgrade() -> None:
     op.create_table(
         "deliveries",
         sa.Column("id", sa.String(length=24), nullable=False),
-        sa.Column("call_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("call_id", sa.String(length=36), nullable=True),
         sa.Column("account_id", sa.String(length=36), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -128,7 +131,9 @@ def upgrade() -> None:
         sa.Column("header_value", sa.Text(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("round_start", sa.Integer(), nullable=False),
+        sa.Column("round_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("event", sa.String(length=24), nullable=True),
@@ -150,34 +155,34 @@ def upgrade() -> None:
     op.create_index(
         "ix_deliveries_due",
         "deliveries",
-        ["account_id", "due_at"],
+        ["account_id", "kind", "due_at"],
         unique=False,
-        sqlite_where=sa.text("state = 'due' AND event IS NULL"),
-        postgresql_where=sa.text("state = 'due' AND event IS NULL"),
+        sqlite_where=sa.text("state = 'due'"),
+        postgresql_where=sa.text("state = 'due'"),
     )
     op.create_index(
-        "ix_deliveries_due_events",
+        "ix_deliveries_open_events",
         "deliveries",
-        ["account_id", "due_at"],
+        ["created_at"],
         unique=False,
-        sqlite_where=sa.text("state = 'due' AND event IS NOT NULL"),
-        postgresql_where=sa.text("state = 'due' AND event IS NOT NULL"),
+        sqlite_where=sa.text("kind = 'event' AND finished_at IS NULL"),
+        postgresql_where=sa.text("kind = 'event' AND finished_at IS NULL"),
     )
     op.create_index(
         "ix_deliveries_queue",
         "deliveries",
         ["call_id", "position"],
         unique=False,
-        sqlite_where=sa.text("event IS NOT NULL"),
-        postgresql_where=sa.text("event IS NOT NULL"),
+        sqlite_where=sa.text("kind = 'event'"),
+        postgresql_where=sa.text("kind = 'event'"),
     )
     op.create_index(
         "uq_deliveries_result",
         "deliveries",
         ["call_id"],
         unique=True,
-        sqlite_where=sa.text("event IS NULL"),
-        postgresql_where=sa.text("event IS NULL"),
+        sqlite_where=sa.text("kind = 'result'"),
+        postgresql_where=sa.text("kind = 'result'"),
     )
     op.create_index(
         "ix_deliveries_undelivered",
@@ -231,10 +236,20 @@ def upgrade() -> None:
         sa.Column("bytes", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("talk_s", sa.Float(), nullable=True),
+        sa.Column("reason", sa.String(length=10), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_recordings")),
         sa.UniqueConstraint("call_id", name=op.f("uq_recordings_call_id")),
     )
     op.create_index("ix_recordings_account_created", "recordings", ["account_id", "created_at"], unique=False)
+    op.create_index(
+        "ix_recordings_erasing",
+        "recordings",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'erasing'"),
+        postgresql_where=sa.text("state = 'erasing'"),
+    )
 
     op.create_table(
         "recording_accesses",
@@ -310,6 +325,30 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_keys_digest")),
     )
     op.create_index(op.f("ix_keys_account_id"), "keys", ["account_id"], unique=False)
+
+    op.create_table(
+        "signing_secrets",
+        sa.Column("id", sa.String(length=24), nullable=False),
+        sa.Column("account_id", sa.String(length=24), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_signing_secrets_account_id_accounts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signing_secrets")),
+    )
+    op.create_index(op.f("ix_signing_secrets_account_id"), "signing_secrets", ["account_id"], unique=False)
+    op.create_table(
+        "callback_endpoints",
+        sa.Column("account_id", sa.String(length=24), nullable=False),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("first_failure_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_callback_endpoints_account_id_accounts")),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_callback_endpoints")),
+    )
 
     op.create_table(
         "launches",
