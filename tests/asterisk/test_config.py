@@ -49,7 +49,7 @@ def test_nothing_listens_where_it_must_not() -> None:
 
 def test_the_managers_user_may_only_touch_calls() -> None:
     lines = configuration(SITE)["manager.conf"].splitlines()
-    assert [line for line in lines if line.startswith(("read", "write="))] == ["read=", "write=call"]
+    assert [line for line in lines if line.startswith(("read", "write="))] == ["read=", "write=call,reporting"]
     assert lines[lines.index("[user]") + 1] == "secret=secret"
     assert {"deny=0.0.0.0/0.0.0.0", "permit=127.0.0.0/255.0.0.0"} <= set(lines)
 

@@ -70,6 +70,7 @@ async def scripted(tmp_path: Path) -> AsyncIterator[ScriptedHarness]:
     script = {NUMBERS[name].number: BEHAVIOURS[behaviour] for name, behaviour in SCRIPTED.items()}
     harness = ScriptedHarness(ScriptedEngine(SystemClock(), script, tmp_path), tmp_path, script)
     harness.engine.listen(harness.heard)
+    harness.engine.watch(harness.heard.notes.append)
     await harness.engine.start()
     yield harness
     await harness.engine.stop()

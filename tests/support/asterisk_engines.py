@@ -51,6 +51,7 @@ class EngineHome:
         """Start a platform's adapter, and let go of the engine afterwards."""
         real = RealEngine(embedded_engine(self.settings, SystemClock()), self.recordings)
         real.engine.listen(real.heard)
+        real.engine.watch(real.heard.notes.append)
         await real.engine.start()
         await real.heard.wait(EngineReady, deadline_s=60)  # on a busy machine it may come after `start` returned
         try:

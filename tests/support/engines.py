@@ -14,6 +14,7 @@ from intellicall.telephony.engine import (
     LegAnswered,
     LegEnded,
     LegEvent,
+    LegNote,
     LegRinging,
     PhoneLine,
     Role,
@@ -24,10 +25,11 @@ E = TypeVar("E", bound=EngineEvent)
 
 
 class Heard:
-    """Every event of one engine."""
+    """Every event of one engine, and every note of those who `watch` it."""
 
     def __init__(self) -> None:
         self.events: list[EngineEvent] = []
+        self.notes: list[LegNote] = []
         self._more = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -36,6 +36,8 @@ Promises
 16. `send_digits` is heard by that leg as RFC 4733 events, in order. A digit that a party presses yields `DigitPressed` once,
     in every arrangement; digits are never logged.
 17. An answered call is not disturbed when a further leg fails, ends, or is rung through a trunk that is away.
+18. Whoever `watch`es is told what is no fact of a call but explains it: each INVITE that left, each trunk that failed before
+    another was tried, and how the audio of an answered leg was. Nothing depends on it; what is missed in a gap is never told.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -210,6 +212,46 @@ class EngineReady:
     restarted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LegTried:
+    """An INVITE left for this leg: through this trunk, or (None) to a softphone."""
+
+    call_id: str
+    leg: str
+    at: datetime
+    trunk: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TryFailed:
+    """This trunk failed before anything rang, and the next one is tried. `sip_code`: its final response, when there was one."""
+
+    call_id: str
+    leg: str
+    at: datetime
+    trunk: str | None
+    cause: Cause
+    sip_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LegHeard:
+    """How the audio of a leg that has ended was, as the engine counted it (RTP and RTCP, RFC 3550 §6.4).
+
+    Packets that came from the far end, packets of it that were lost on the way, and its jitter in seconds; `rtt_s` is the way
+    there and back in seconds, None where no report told it.
+    """
+
+    call_id: str
+    leg: str
+    at: datetime
+    packets: int
+    lost: int
+    jitter_s: float
+    rtt_s: float | None = None
+
+
+LegNote = LegTried | TryFailed | LegHeard
 LegEvent = LegRinging | LegAnswered | LegEnded
 EngineEvent = LegEvent | DigitPressed | EngineLost | EngineReady
 
@@ -269,7 +311,16 @@ class Trunk:
     strip_plus: bool = False
 
 
+class TrunkState(StrEnum):
+    """What the engine knows of a trunk."""
+
+    REGISTERED = "registered"
+    UNREGISTERED = "unregistered"  # it registers, and the carrier does not let it, or does not answer
+    STATIC = "static"  # it does not register; whether it answers is known when it is called or asked
+
+
 Listener = Callable[[EngineEvent], None]
+Watcher = Callable[[LegNote], None]
 
 
 class Engine(Protocol):
@@ -282,6 +333,10 @@ class Engine(Protocol):
 
     def listen(self, listener: Listener) -> None:
         """Name the one listener. Called before `start`."""
+        ...
+
+    def watch(self, watcher: Watcher) -> None:
+        """Name the one who is told what explains calls (promise 18). Must not block. Called before `start`."""
         ...
 
     async def start(self) -> None:
@@ -297,6 +352,10 @@ class Engine(Protocol):
 
     async def set_trunks(self, trunks: Sequence[Trunk]) -> None:
         """Replace the set of trunks; remembered and applied again after an engine restart. Live calls are untouched."""
+        ...
+
+    async def trunk_states(self) -> dict[str, TrunkState]:
+        """Return the state of each trunk, by its name. Raises EngineUnavailable."""
         ...
 
     async def open_softphone(self, session_id: str) -> SipAccount:

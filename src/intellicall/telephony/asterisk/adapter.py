@@ -6,7 +6,8 @@ for their file, everything else is handed on in the same step.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from intellicall.telephony.asterisk.provisioning import (
     softphone_objects,
     trunk_objects,
 )
+from intellicall.telephony.asterisk.registrations import registrations, trunk_state
 from intellicall.telephony.asterisk.ringing import Ground, Ringer
 from intellicall.telephony.asterisk.telling import Teller
 from intellicall.telephony.engine import (
@@ -50,13 +52,19 @@ from intellicall.telephony.engine import (
     EngineUnavailable,
     LegAnswered,
     LegEnded,
+    LegHeard,
+    LegNote,
     LegPlan,
     LegSeen,
+    LegTried,
     Listener,
     Role,
     SipAccount,
     SoftphoneLine,
     Trunk,
+    TrunkState,
+    TryFailed,
+    Watcher,
 )
 
 log = structlog.get_logger()
@@ -86,6 +94,7 @@ class AsteriskEngine:
         self._domain = softphone_domain
         self._process = process
         self._trunks: dict[str, Trunk] = {}
+        self._trunk_names: dict[str | None, str] = {}  # by endpoint; also of trunks that are no more, for calls on them
         self._trunks_known = False
         self._softphones: dict[str, SipAccount] = {}
         self._calls: dict[str, CallLegs] = {}
@@ -99,6 +108,7 @@ class AsteriskEngine:
         self._arranger = Arranger(ground)
         self._ringer = Ringer(ground, self._known_trunks, self._recordings_dir, self._arranger.place)
         self._digits = DigitSender(connection, self._beside)
+        self.on_superseded: Callable[[], None] = lambda: None
 
     # -- the port: life ------------------------------------------------------------------------------------------------
 
@@ -128,6 +138,9 @@ class AsteriskEngine:
 
     def listen(self, listener: Listener) -> None:
         self._teller.listener = listener
+
+    def watch(self, watcher: Watcher) -> None:
+        self._teller.watcher = watcher
 
     async def start(self) -> None:
         """See the port. Raises InstallError or AlreadySupervised when an engine of our own cannot be had at all."""
@@ -170,10 +183,15 @@ class AsteriskEngine:
 
     async def set_trunks(self, trunks: Sequence[Trunk]) -> None:
         self._trunks = {trunk.name: trunk for trunk in trunks}
+        self._trunk_names |= {trunk_endpoint(trunk): trunk.name for trunk in trunks}
         self._trunks_known = True
         if self.ready:
             with contextlib.suppress(EngineUnavailable):
                 await self._furnish(self.live_link())
+
+    async def trunk_states(self) -> dict[str, TrunkState]:
+        registered = await self._ask(registrations(self._keeper.live().ami))
+        return {trunk.name: trunk_state(trunk, registered) for trunk in self._trunks.values()}
 
     async def open_softphone(self, session_id: str) -> SipAccount:
         link = self.live_link()
@@ -283,6 +301,7 @@ class AsteriskEngine:
         if kind == "ApplicationReplaced":
             log.warning("another platform process took over the engine")
             self._keeper.supersede()
+            self.on_superseded()
             return
         channel = event.get("peer") if kind == "Dial" else event.get("channel")
         if not isinstance(channel, dict) or (owner := channel_call(channel)) is None:
@@ -298,12 +317,19 @@ class AsteriskEngine:
                 self._ringer.up(call, call.legs[outcome.leg], outcome.at)
             elif isinstance(outcome, TrunkFailed):
                 self._ringer.try_next_trunk(call, call.legs[outcome.leg])
+            elif isinstance(outcome, LegTried | TryFailed | LegHeard):
+                self._note(outcome)
             else:
                 changed = changed or isinstance(outcome, LegAnswered | LegEnded)
                 self._teller.tell_of(call, outcome)
         self._arranger.happened(call, changed=changed)
         if call.over:
             self._forget(call)
+
+    def _note(self, note: LegNote) -> None:
+        if not isinstance(note, LegHeard):
+            note = replace(note, trunk=self._trunk_names.get(note.trunk))
+        self._teller.note(note)
 
     def _forget(self, call: CallLegs) -> None:
         if self._calls.pop(call.call_id, None) is None:

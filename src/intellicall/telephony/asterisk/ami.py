@@ -1,8 +1,9 @@
 """The second connection to Asterisk: the manager interface (AMI), for the few orders that ARI does not have in any form.
 
 These are: taking both legs out of `Dial` at once, variables and functions of channels that are not in Stasis, silence in a
-running MixMonitor, and DTMF towards such channels. No event is read from it. The discipline is that of `connection`: actions are
-matched to their answers by `ActionID`, a ping with a deadline finds a frozen engine, and a link that is over is never reopened.
+running MixMonitor, DTMF towards such channels, and registrations. No event is read from it. The discipline is that of
+`connection`: actions are matched to their answers by `ActionID`, a ping with a deadline finds a frozen engine, and a link that is
+over is never reopened.
 """
 
 import asyncio
@@ -41,6 +42,7 @@ class AmiLink:
         self._writer = writer
         self._ids = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        self._listed: dict[str, list[Answer]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.closed = asyncio.Event()
 
@@ -72,11 +74,24 @@ class AmiLink:
         self, name: str, fields: Mapping[str, str] = MappingProxyType({}), *, deadline: float = REQUEST_TIMEOUT_S
     ) -> Answer:
         """Send one action and return its answer. Raises RequestRefused, ConnectionGone; ValueError for a line break in a field."""
+        return await self._send(str(next(self._ids)), name, fields, deadline)
+
+    async def listing(self, name: str) -> list[Answer]:
+        """Send an action that is answered by a list, and return its members. Raises RequestRefused, ConnectionGone."""
+        action_id = str(next(self._ids))
+        listed: list[Answer] = []
+        self._listed[action_id] = listed
+        try:
+            await self._send(action_id, name, {}, REQUEST_TIMEOUT_S)
+        finally:
+            del self._listed[action_id]
+        return listed
+
+    async def _send(self, action_id: str, name: str, fields: Mapping[str, str], deadline: float) -> Answer:
         if any("\r" in value or "\n" in value for value in fields.values()):
             raise ValueError("no field of an action has a line break")
         if self.closed.is_set():
             raise ConnectionGone("not connected")
-        action_id = str(next(self._ids))
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[action_id] = answer
         lines = [f"Action: {name}", f"ActionID: {action_id}", *(f"{key}: {value}" for key, value in fields.items()), "", ""]
@@ -122,13 +137,22 @@ class AmiLink:
                 block = await self._reader.readuntil(_END)
                 pairs = (line.partition(":") for line in block.decode(errors="replace").split("\r\n"))
                 fields = {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
-                waiting = self._waiting.get(fields.get("actionid", ""))
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(fields)
+                self._take(fields)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass
         finally:
             self._over()
+
+    def _take(self, fields: Answer) -> None:
+        """An answer, or a part of one: a list comes as events behind the answer, and the last one says that it is whole."""
+        action_id = fields.get("actionid", "")
+        waiting, listed = self._waiting.get(action_id), self._listed.get(action_id)
+        if waiting is None or waiting.done():
+            return
+        if listed is not None and fields.get("response") != "Error" and fields.get("eventlist", "").lower() != "complete":
+            listed += [fields] if "event" in fields else []
+        else:
+            waiting.set_result(fields)
 
     async def _ping(self) -> None:
         while not self.closed.is_set():

@@ -155,7 +155,7 @@ def _ari(site: EngineSite) -> str:
 
 
 def _manager(site: EngineSite) -> str:
-    """AMI for what ARI cannot do, by the same user; class `call` alone: no originate, no command, no configuration."""
+    """AMI for what ARI cannot do, by the same user; classes `call` and `reporting`: no originate, no command, no configuration."""
     return _lines(
         "[general]",
         "enabled=yes",
@@ -169,7 +169,7 @@ def _manager(site: EngineSite) -> str:
         "deny=0.0.0.0/0.0.0.0",
         "permit=127.0.0.0/255.0.0.0",
         "read=",
-        "write=call",
+        "write=call,reporting",
         "writetimeout=5000",
     )
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from intellicall.telephony.asterisk.mending import LETTING_GO_S
+from intellicall.telephony.asterisk.quality import QUALITY_VARIABLE
 from intellicall.telephony.engine import CallPlan, Trunk
 
 APP = "intellicall"
@@ -27,7 +28,7 @@ CLOSED_CONTEXT = "intellicall-closed"
 """Where endpoints land with whatever they dial themselves: it has no extension, so nothing can be dialed."""
 
 CALL_VARIABLE = "IC_CALL"
-CHANNEL_VARIABLES = (CALL_VARIABLE,)
+CHANNEL_VARIABLES = (CALL_VARIABLE, QUALITY_VARIABLE)
 """Channel variables that every channel event carries (`channelvars` in ari.conf)."""
 FILE_VARIABLE = "IC_FILE"
 LIMIT_VARIABLE = "IC_MAX"

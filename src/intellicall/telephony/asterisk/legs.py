@@ -13,7 +13,19 @@ from typing import Any
 from intellicall.telephony.asterisk.causes import cause_of, may_try_next
 from intellicall.telephony.asterisk.dialplan import CALL_VARIABLE
 from intellicall.telephony.asterisk.provisioning import SOFTPHONE_PREFIX
-from intellicall.telephony.engine import Cause, DigitPressed, LegAnswered, LegEnded, LegEvent, LegRinging, Role
+from intellicall.telephony.asterisk.quality import heard
+from intellicall.telephony.engine import (
+    Cause,
+    DigitPressed,
+    LegAnswered,
+    LegEnded,
+    LegEvent,
+    LegNote,
+    LegRinging,
+    LegTried,
+    Role,
+    TryFailed,
+)
 
 _LIMIT_SLACK = timedelta(milliseconds=700)
 
@@ -35,7 +47,7 @@ class TrunkFailed:
     leg: str
 
 
-Outcome = LegEvent | DigitPressed | LegUp | TrunkFailed
+Outcome = LegEvent | DigitPressed | LegNote | LegUp | TrunkFailed
 
 
 @dataclass(slots=True)
@@ -43,7 +55,8 @@ class Leg:
     """What was seen of one leg, over all trunks tried for it. `up_at` is SIP's answer, `answered` what the listener was told.
 
     `channel` and `name` are the engine's id and name of the channel that lives. `dropped`: we end this leg alone. `held`: an
-    ending that is none if another trunk is tried; `behind`: one that is told after the end that caused it.
+    ending that is none if another trunk is tried; `behind`: one that is told after the end that caused it. `unsaid`: attempts that
+    were not noted yet, each with the ending of the one before it, or None; `endpoint`: of the last one that was noted.
     """
 
     id: str
@@ -65,6 +78,8 @@ class Leg:
     held: LegEnded | None = None
     behind: LegEnded | None = None
     ended: bool = False
+    unsaid: list[LegEnded | None] = field(default_factory=list)
+    endpoint: str | None = None
     last_digit: tuple[str, str] | None = field(default=None, repr=False)
 
     @property
@@ -82,6 +97,7 @@ class Leg:
         if channel not in self.channels:
             self.channels.add(channel)
             self.channel = channel
+            self.unsaid.append(self.held)
             self.held = None
             self.far_end_hung_up = self.in_stasis = False
         if channel == self.channel and name:
@@ -91,6 +107,11 @@ class Leg:
 def leg_channel(call_id: str, leg: str, attempt: int) -> str:
     """Return the id that we give to a leg's channel."""
     return f"{call_id}-{leg}-{attempt}"
+
+
+def endpoint_of(channel_name: str | None) -> str | None:
+    """Return the endpoint that a channel's name tells: `PJSIP/ENDPOINT-0000002a`."""
+    return channel_name.removeprefix("PJSIP/").rpartition("-")[0] if channel_name else None
 
 
 def channel_call(channel: dict[str, Any]) -> tuple[str, str] | None:
@@ -147,6 +168,7 @@ class CallLegs:
         leg = self._leg_of(channel)
         if leg.ended:
             return
+        yield from self._attempted(leg, at)
         if kind == "Dial":
             leg.redirected = leg.redirected or bool(event.get("forward"))
             yield from self._dialed(leg, event.get("dialstatus", ""), at)
@@ -162,12 +184,15 @@ class CallLegs:
             yield from self._pressed(leg, event, at)
         elif kind == "ChannelDestroyed" and channel["id"] == leg.channel:
             leg.channel = None
+            if leg.up_at is not None:
+                yield from heard(self.call_id, leg.id, at, channel)
             yield from self._destroyed(leg, event, at)
 
     def adopt(self, leg_id: str, channel: dict[str, Any], since: datetime) -> Leg:
         """Take over a leg that a snapshot shows; nothing is told. `since` is when its channel was made."""
         leg = self._leg(leg_id, channel)
         leg.attempt(channel["id"], channel.get("name"))
+        leg.unsaid.clear()
         state = channel.get("state")
         leg.in_stasis = channel.get("dialplan", {}).get("app_name") == "Stasis"
         leg.rang = leg.rang or state in {"Ringing", "Up"}
@@ -189,6 +214,15 @@ class CallLegs:
         """No further trunk for this leg: the ending that was held back is the ending."""
         cause = Cause.CANCELED if self.hanging_up or leg.dropped else Cause.UNREACHABLE
         yield from self._finish(leg, leg.held or self._ended(leg, at, cause), at)
+
+    def _attempted(self, leg: Leg, at: datetime) -> Iterator[LegNote]:
+        """Note each attempt, and why there had to be another one. Trunks are named by their endpoints here."""
+        for failed in leg.unsaid:
+            if failed is not None:
+                yield TryFailed(self.call_id, leg.id, failed.at, leg.endpoint, failed.cause, failed.sip_code)
+            leg.endpoint = endpoint_of(leg.name)
+            yield LegTried(self.call_id, leg.id, at, leg.endpoint)
+        leg.unsaid.clear()
 
     def _leg_of(self, channel: dict[str, Any]) -> Leg:
         leg = self._leg(_leg_id(self.call_id, channel["id"]), channel)

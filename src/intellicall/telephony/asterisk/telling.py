@@ -7,7 +7,7 @@ import structlog
 
 from intellicall.telephony.asterisk.closing import ClosedFiles
 from intellicall.telephony.asterisk.legs import CallLegs
-from intellicall.telephony.engine import DigitPressed, EngineEvent, LegEnded, LegEvent, Listener, Role
+from intellicall.telephony.engine import DigitPressed, EngineEvent, LegEnded, LegEvent, LegNote, Listener, Role, Watcher
 
 FILE_DEADLINE_S = 3.0
 
@@ -19,6 +19,7 @@ class Teller:
 
     def __init__(self, files: ClosedFiles) -> None:
         self.listener: Listener = _ignore
+        self.watcher: Watcher = _ignore
         self._files = files
         self._behind: dict[str, list[LegEvent | DigitPressed]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -29,6 +30,13 @@ class Teller:
             self.listener(event)
         except Exception:
             log.exception("listener failed", event_type=type(event).__name__)
+
+    def note(self, note: LegNote) -> None:
+        """Hand on what explains a call, at once. What the watcher raises is logged and harms nobody else."""
+        try:
+            self.watcher(note)
+        except Exception:
+            log.exception("watcher failed", event_type=type(note).__name__)
 
     def tell_of(self, call: CallLegs, event: LegEvent | DigitPressed) -> None:
         """Hand on an event of a call; behind an end that waits for its file when there is one."""
@@ -77,5 +85,5 @@ class Teller:
             self.tell(event)
 
 
-def _ignore(_: EngineEvent) -> None:
-    """The listener before one is named."""
+def _ignore(_: object) -> None:
+    """The listener, and the watcher, before one is named."""

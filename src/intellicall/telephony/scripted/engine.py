@@ -2,7 +2,7 @@
 
 For development (`INTELLICALL_ENGINE=scripted`) and for tests. `tests/contract` runs the same suite on it and on the real engine.
 What a number does is a `Behaviour`; who asks for a number with none gets `unknown`. A softphone does what `softphones` says of
-its session, or else `softphone`. Trunks are taken as they come: their failover (promise 8) is not played.
+its session, or else `softphone`. A trunk that is named in `failing` fails with that SIP code (promise 8).
 """
 
 import asyncio
@@ -24,9 +24,11 @@ from intellicall.telephony.engine import (
     EngineUnavailable,
     LegAnswered,
     LegEnded,
+    LegNote,
     LegPlan,
     LegRinging,
     LegSeen,
+    LegTried,
     Listener,
     PhoneLine,
     Place,
@@ -34,6 +36,9 @@ from intellicall.telephony.engine import (
     SipAccount,
     SoftphoneLine,
     Trunk,
+    TrunkState,
+    TryFailed,
+    Watcher,
 )
 from intellicall.telephony.scripted.behaviour import BEHAVIOURS, Behaviour
 from intellicall.telephony.scripted.play import PlayedCall, PlayedLeg
@@ -55,6 +60,7 @@ class ScriptedEngine:
         self._script = script
         self._recordings_dir = recordings_dir
         self._listener: Listener | None = None
+        self._watcher: Watcher | None = None
         self._calls: dict[str, PlayedCall] = {}
         self._rung: set[tuple[str, str]] = set()
         self._accounts: dict[str, SipAccount] = {}
@@ -65,6 +71,7 @@ class ScriptedEngine:
         self.arranged: dict[str, Arrangement] = {}
         self.digits: list[tuple[str, str, str]] = []
         self.trunks: list[Trunk] = []
+        self.failing: dict[str, int] = {}
 
     # -- the port -----------------------------------------------------------------------------------------------------
 
@@ -74,6 +81,9 @@ class ScriptedEngine:
 
     def listen(self, listener: Listener) -> None:
         self._listener = listener
+
+    def watch(self, watcher: Watcher) -> None:
+        self._watcher = watcher
 
     async def start(self) -> None:
         self._ready = True
@@ -87,6 +97,10 @@ class ScriptedEngine:
     async def set_trunks(self, trunks: Sequence[Trunk]) -> None:
         self.trunks = list(trunks)
 
+    async def trunk_states(self) -> dict[str, TrunkState]:
+        self._check()
+        return {trunk.name: TrunkState.REGISTERED if trunk.register else TrunkState.STATIC for trunk in self.trunks}
+
     async def open_softphone(self, session_id: str) -> SipAccount:
         self._check()
         account = SipAccount(session_id, f"sp-{session_id}", f"secret-{session_id}", "softphone.invalid")
@@ -99,13 +113,12 @@ class ScriptedEngine:
         self._check()
         if plan.call_id not in self._calls and self._first_time(plan.call_id, Role.AGENT):
             self._calls[plan.call_id] = PlayedCall(plan)
-            self._play(plan.call_id, Role.AGENT, self._dial(plan.agent), plan.agent_ring_s)
+            self._play(plan.call_id, Role.AGENT, plan.agent, plan.agent_ring_s)
 
     async def ring_customer(self, plan: CallPlan) -> None:
         self._check()
         if plan.call_id in self._calls and self._first_time(plan.call_id, Role.CUSTOMER):
-            behaviour = self._dial(PhoneLine(plan.customer_number, plan.trunks))
-            self._play(plan.call_id, Role.CUSTOMER, behaviour, plan.customer_ring_s)
+            self._play(plan.call_id, Role.CUSTOMER, PhoneLine(plan.customer_number, plan.trunks), plan.customer_ring_s)
 
     async def ring(self, plan: LegPlan) -> None:
         """See the port. For a call that is over, nothing rings and the leg is told as CANCELED at once."""
@@ -113,7 +126,7 @@ class ScriptedEngine:
         if not self._first_time(plan.call_id, plan.leg):
             return
         if plan.call_id in self._calls:
-            self._play(plan.call_id, plan.leg, self._dial(plan.line), plan.ring_s)
+            self._play(plan.call_id, plan.leg, plan.line, plan.ring_s)
         else:
             self._say(LegEnded(plan.call_id, plan.leg, self._now(), Cause.CANCELED))
 
@@ -233,7 +246,25 @@ class ScriptedEngine:
         self.dialed.append(line.session_id)
         return self.softphones.get(line.session_id, self.softphone)
 
-    def _play(self, call_id: str, leg: str, behaviour: Behaviour, limit_s: float) -> None:
+    def _try(self, call_id: str, leg: str, line: SoftphoneLine | PhoneLine) -> Behaviour:
+        """Go from trunk to trunk until one does not fail. The last one's failure is the leg's."""
+        trunks: tuple[str | None, ...] = line.trunks if isinstance(line, PhoneLine) else ()
+        for following, trunk in enumerate(trunks or (None,), 1):
+            self._note(LegTried(call_id, leg, self._now(), trunk))
+            code = self.failing.get(trunk or "")
+            if code is None:
+                break
+            if following >= len(trunks):
+                return Behaviour(rings=False, answers_s=None, cause=Cause.CARRIER_FAILURE, sip_code=code)
+            self._note(TryFailed(call_id, leg, self._now(), trunk, Cause.CARRIER_FAILURE, code))
+        return self._dial(line)
+
+    def _note(self, note: LegNote) -> None:
+        if self._watcher and self._ready:
+            self._watcher(note)
+
+    def _play(self, call_id: str, leg: str, line: SoftphoneLine | PhoneLine, limit_s: float) -> None:
+        behaviour = self._try(call_id, leg, line)
         played = self._calls[call_id].legs[leg] = PlayedLeg(leg)
         self._go_on(played, self._live(call_id, leg, behaviour, limit_s))
 

@@ -1,0 +1,69 @@
+"""What the real engine tells beside its events: each trunk tried, why it failed, how a leg sounded, who is registered."""
+
+import asyncio
+
+import pytest
+from tests.asterisk.conftest import MakeCall
+from tests.support.asterisk_engines import RealEngine
+from tests.support.sip_peer import Request, always, sip_peer
+from tests.support.sip_phone import sip_phone
+from tests.support.sipp import until
+
+from intellicall.telephony.engine import Cause, LegHeard, LegTried, Role, TrunkState, TryFailed
+from intellicall.telephony.testnet.network import TestNetwork
+
+pytestmark = pytest.mark.asterisk
+
+CUSTOMER = "+919876543210"
+
+
+async def test_a_failover_is_noted_trunk_by_trunk(real: RealEngine, test_network: TestNetwork, call: MakeCall) -> None:
+    async with sip_peer(always("503 Service Unavailable")) as first, sip_peer(always("486 Busy Here")) as second:
+        await real.engine.set_trunks([test_network.trunk, first.trunk("carrier one"), second.trunk("b")])
+        made = await call(customer_number=CUSTOMER, trunks=("carrier one", "b")).to_customer()
+        await made.over()
+    of_customer = [note for note in real.heard.notes if note.leg == Role.CUSTOMER]
+    assert [(type(note), getattr(note, "trunk", None)) for note in of_customer] == [
+        (LegTried, "carrier one"),
+        (TryFailed, "carrier one"),
+        (LegTried, "b"),
+    ]
+    failed = of_customer[1]
+    assert isinstance(failed, TryFailed)
+    assert (failed.cause, failed.sip_code) == (Cause.CARRIER_FAILURE, 503)
+
+
+async def test_the_audio_of_a_leg_is_counted(real: RealEngine, test_network: TestNetwork, call: MakeCall) -> None:
+    async with sip_phone(500) as phone:
+        await real.engine.set_trunks([test_network.trunk, phone.trunk("phone")])
+        made = await call(customer_number=CUSTOMER, trunks=("phone",)).to_customer()
+        await made.answered(Role.CUSTOMER)
+        await phone.until_hears(440)
+        phone.hang_up()
+        await made.over()
+    counted = {note.leg: note for note in real.heard.notes if isinstance(note, LegHeard)}
+    assert counted[Role.CUSTOMER].packets >= 10
+    assert counted[Role.CUSTOMER].lost == 0
+    assert counted[Role.CUSTOMER].jitter_s < 0.1
+
+
+async def test_who_is_let_in_is_registered(real: RealEngine) -> None:
+    def answers(request: Request) -> list[str]:
+        return [f"200 OK\nContact: {request.headers['contact']};expires=600"]
+
+    async with sip_peer(answers) as friendly, sip_peer(always("403 Forbidden")) as unfriendly:
+        trunks = [
+            friendly.trunk("friendly", register=True, username="u", password="p"),
+            unfriendly.trunk("unfriendly", register=True, username="u", password="p"),
+            unfriendly.trunk("static"),
+        ]
+        await real.engine.set_trunks(trunks)
+        await until(lambda: bool(friendly.of("REGISTER")) and bool(unfriendly.of("REGISTER")))
+        expected = {
+            "friendly": TrunkState.REGISTERED,
+            "unfriendly": TrunkState.UNREGISTERED,
+            "static": TrunkState.STATIC,
+        }
+        async with asyncio.timeout(5):
+            while (states := await real.engine.trunk_states()) != expected:
+                assert states.keys() == expected.keys()
