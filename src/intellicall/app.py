@@ -45,7 +45,7 @@ from intellicall.softphone.http import Softphone
 from intellicall.softphone.http import make_router as softphone_router
 from intellicall.softphone.sessions import SoftphoneSessions
 from intellicall.softphone.sip_proxy import SipProxy
-from intellicall.storage.database import Database
+from intellicall.storage.database import Database, StorageUnavailable
 from intellicall.storage.migrate import migrate
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
 from intellicall.telephony.asterisk.debian_tree import Progress
@@ -68,6 +68,7 @@ PAGES = Path(__file__).parent / "web" / "pages"
 TRUNKS_EVERY_S = 2.0
 RETENTION_EVERY_S = 3600.0
 BEGIN_AGAIN_S = 5.0
+LEAD_EVERY_S = 0.5
 
 
 class Platform:
@@ -81,6 +82,8 @@ class Platform:
         self._tasks: list[asyncio.Task[None]] = []
         self._test_network: TestNetwork | None = None
         self.port = 0
+        self.overtaken = asyncio.Event()
+        """Set when another platform process leads: this one has stopped acting and has to go, leaving everything as it is."""
 
     async def start(self) -> None:
         """Open everything in the order in which it is needed; the doors come last. Undoes itself when something fails."""
@@ -95,15 +98,31 @@ class Platform:
         await asyncio.to_thread(migrate, self.settings.sql_url)
         self._build_rooms()
         await self._open_rooms()
+        await self._take_lead()
         self.engine.listen(self.calls.engine_event)
         self._stack.push_async_callback(self.engine.stop)
         await self._apply_trunks()
         await self.engine.start()
         await self.calls.recover()
         self._stack.push_async_callback(self._end_tasks)
-        for work in (self.calls.janitor, self._follow_trunks, self._retain):
+        for work in (self._keep_lead, self.calls.janitor, self._follow_trunks, self._retain):
             self._tasks.append(asyncio.get_running_loop().create_task(self._steadily(work), name=work.__name__))
         await self._open_doors()
+
+    async def _take_lead(self) -> None:
+        """From now on we act, and no platform process that was there before: before the engine is touched."""
+        loop = asyncio.get_running_loop()
+        self.database.leadership.told = lambda: loop.call_soon_threadsafe(self.overtaken.set)
+        if isinstance(self.engine, AsteriskEngine):
+            self.engine.on_superseded = self.overtaken.set
+        await self.database.take_lead()
+
+    async def _keep_lead(self) -> None:
+        """Find out within a second, also with nothing to do, that another process leads."""
+        while True:
+            await self.clock.sleep(LEAD_EVERY_S)
+            with contextlib.suppress(StorageUnavailable):
+                await self.database.prove_lead(LEAD_EVERY_S)
 
     def describe(self) -> dict[str, Any]:
         """Return the API's description (OpenAPI 3.1) of a platform that is never started."""
@@ -175,7 +194,7 @@ class Platform:
             feed_router(FeedApi(self.database, self.clock, door)),
             recordings_router(self.database, self.shelf),
             softphone_router(softphone),
-            health_router(lambda: {"engine": self.engine.ready}),
+            health_router(lambda: {"engine": self.engine.ready, "database": self.database.health().ok}),
             api_docs_router(PAGES),
         ]
         return make_app(routers, self.settings, Description(TITLE, ABOUT, TAGS, webhooks.routes))

@@ -14,7 +14,7 @@ from intellicall.softphone.errands import Errands, ready_softphone
 from intellicall.softphone.page_messages import CALL_ID, NAME, TICKET, Rude, member, optional
 from intellicall.softphone.sessions import Click, Session, SoftphoneSessions
 from intellicall.softphone.tab import NO_HELLO, NO_SESSION, POLICY, Tab
-from intellicall.storage.database import Database, StorageUnavailable
+from intellicall.storage.database import ANSWER_S, Database, StorageUnavailable
 from intellicall.web.request import parse_json
 
 log = structlog.get_logger()
@@ -136,9 +136,9 @@ class Conversation:
     async def _claim(self, tab: Tab, ticket: str) -> Click:
         agent_id, now = tab.owner.agent_id, self.clock.now()
         try:
-            launch = await self.database.write(lambda connection: store.claim(connection, ticket, agent_id, now))
-        except StorageUnavailable:
-            raise Refused(Code.STORAGE_UNAVAILABLE) from None
+            launch = await self.database.write(lambda connection: store.claim(connection, ticket, agent_id, now), ANSWER_S)
+        except StorageUnavailable as error:
+            raise Refused(Code.STORAGE_UNAVAILABLE, str(error)) from None
         return Click(ticket, launch)
 
     async def _handle(self, tab: Tab, message: Mapping[str, Any]) -> None:
@@ -151,8 +151,8 @@ class Conversation:
             await work
         except Refused as refused:
             self._refuse(tab, refused)
-        except StorageUnavailable:
-            self._refuse(tab, Refused(Code.STORAGE_UNAVAILABLE))
+        except StorageUnavailable as error:
+            self._refuse(tab, Refused(Code.STORAGE_UNAVAILABLE, str(error)))
 
     async def _act(self, tab: Tab, message: Mapping[str, Any]) -> None:
         match message.get("type"):
@@ -186,7 +186,7 @@ class Conversation:
         if not await self._check_owner(tab):
             return
         now, agent_id = self.clock.now(), session.agent_id
-        launch = await self.database.write(lambda connection: store.spend(connection, ticket, agent_id, now))
+        launch = await self.database.write(lambda connection: store.spend(connection, ticket, agent_id, now), ANSWER_S)
         log.info("launch_spent", launch_id=launch.id, session_id=session.session_id)
         call = await self.sessions.desk.dial(launch, session)
         call_id = str(call["call_id"])

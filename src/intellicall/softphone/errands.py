@@ -85,8 +85,8 @@ class Errands:
             await work(ref)
         except Refused as refused:
             self._refuse(refused, ref)
-        except StorageUnavailable:
-            self._refuse(Refused(Code.STORAGE_UNAVAILABLE), ref)
+        except StorageUnavailable as error:
+            self._refuse(Refused(Code.STORAGE_UNAVAILABLE, str(error)), ref)
         except Exception:
             log.exception("softphone_errand_broke", agent_id=self._tab.owner.agent_id)
             self._refuse(Refused(Code.INTERNAL), ref)

@@ -28,7 +28,7 @@ from intellicall.softphone.pages import refused_page
 from intellicall.softphone.sessions import SoftphoneSessions
 from intellicall.softphone.sip_proxy import SUBPROTOCOL, SipProxy
 from intellicall.softphone.tab import WRONG_ORIGIN
-from intellicall.storage.database import Database, StorageUnavailable
+from intellicall.storage.database import ANSWER_S, Database, StorageUnavailable
 from intellicall.web.address import Network, client_address
 from intellicall.web.problem import problem_headers
 from intellicall.web.rate import Limiter
@@ -124,7 +124,7 @@ async def _renew_cookie(softphone: Softphone, request: Request, response: Respon
         return
     try:
         await softphone.database.read(lambda connection: store.owner_of(connection, token, now))
-        await softphone.database.write(lambda connection: store.extend_cookie(connection, token, now))
+        await softphone.database.write(lambda connection: store.extend_cookie(connection, token, now), ANSWER_S)
     except (Refused, StorageUnavailable):
         return
     _set_cookie(response, token, softphone.public_url())
@@ -176,8 +176,8 @@ class _Launcher:
             return await self._launch(request)
         except Refused as refused:
             return self._refused(request, refused)
-        except StorageUnavailable:
-            return self._refused(request, Refused(Code.STORAGE_UNAVAILABLE))
+        except StorageUnavailable as error:
+            return self._refused(request, Refused(Code.STORAGE_UNAVAILABLE, str(error)))
 
     async def _launch(self, request: Request) -> Response:
         parameters = read_query(request, launch.PARAMETERS, ignore_others=True)
@@ -196,7 +196,7 @@ class _Launcher:
             if made is not None:
                 store.add_launch(connection, made, ticket)
 
-        await self.softphone.database.write(keep)
+        await self.softphone.database.write(keep, ANSWER_S)
         log.info("launched", account_id=agent.account_id, agent_id=agent.id, launch_id=made.id if made else None)
         response = RedirectResponse(f"/softphone/#ticket={ticket}" if made else "/softphone/", 303)
         _set_cookie(response, cookie, self.softphone.public_url())

@@ -62,5 +62,6 @@ async def _framework(request: Request, error: Exception) -> Response:
     return problem_response(from_status(error.status_code), request_id_of(request), error.headers)
 
 
-async def _no_storage(request: Request, _error: Exception) -> Response:
-    return problem_response(Refused(Code.STORAGE_UNAVAILABLE), request_id_of(request))
+async def _no_storage(request: Request, error: Exception) -> Response:
+    """The reason is one of `storage.faults`, in plain words."""
+    return problem_response(Refused(Code.STORAGE_UNAVAILABLE, str(error)), request_id_of(request))

@@ -24,8 +24,8 @@ _READY = operation(
     "ready",
     "Can it take calls?",
     {
-        200: Answer("Every part is ready.", Parts, {"ready": {"engine": True}}),
-        503: Answer("Some part is not.", Parts, {"not_ready": {"engine": False}}),
+        200: Answer("Every part is ready.", Parts, {"ready": {"engine": True, "database": True}}),
+        503: Answer("Some part is not.", Parts, {"not_ready": {"engine": True, "database": False}}),
     },
     public=True,
 )
