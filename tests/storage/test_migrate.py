@@ -17,7 +17,15 @@ from intellicall.storage.database import Database, StorageUnavailable
 from intellicall.storage.migrate import UnknownSchema, migrate, pending
 from intellicall.storage.schema import metadata
 
-ROOMS = ("accounts.tables", "calls.store", "recordings.store", "recordings.access", "callbacks.store", "softphone.store")
+ROOMS = (
+    "accounts.tables",
+    "calls.store",
+    "calls.traces",
+    "recordings.store",
+    "recordings.access",
+    "callbacks.tables",
+    "softphone.store",
+)
 for room in ROOMS:
     importlib.import_module(f"intellicall.{room}")
 

@@ -227,6 +227,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("kind = 'ended'"),
     )
     op.create_table(
+        "call_traces",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("call_id", sa.String(length=36), nullable=False),
+        sa.Column("traces", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_call_traces")),
+    )
+    op.create_index("ix_call_traces_call", "call_traces", ["call_id", "number"], unique=False)
+    op.create_table(
         "recordings",
         sa.Column("name", sa.String(length=72), nullable=False),
         sa.Column("call_id", sa.String(length=36), nullable=False),
@@ -380,3 +388,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_softphone_cookies")),
     )
     op.create_index("ix_softphone_cookies_agent_id", "softphone_cookies", ["agent_id", "expires_at"], unique=False)
+
+    op.create_table(
+        "leadership",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_leadership")),
+    )
