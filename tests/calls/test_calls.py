@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from intellicall.calls.journal import Journal, JournalEntry
 from intellicall.calls.table import Party, Reason, State
 from intellicall.errors import Code, Refused
 from intellicall.storage.database import Database
-from intellicall.telephony.engine import CallPlan, Role
+from intellicall.telephony.engine import CallPlan, Cause, LegAnswered, LegEnded, Role
 from intellicall.telephony.scripted.engine import BEHAVIOURS
 from intellicall.telephony.testnet.numbers import NUMBERS
 
@@ -233,6 +234,29 @@ async def test_a_dead_engine_ends_its_calls_with_what_was_talked(world: World) -
     assert ended == set(results)
     assert [results[talking.call.id][k] for k in ("status", "duration", "reason")] == ["ANSWER", 7, "engine_lost"]
     assert [results[ringing.call.id][k] for k in ("status", "duration", "reason")] == ["FAILED", 0, "engine_lost"]
+
+
+async def test_an_event_that_lay_unread_counts_from_when_it_happened(world: World) -> None:
+    """The platform was stopped for four seconds (SIGSTOP, a frozen machine) while the customer hung up."""
+    entry, _ = await world.calls.start(world.request(recording=False), limit=10)
+    await world.until_state(entry.call.id, State.TALKING)
+    await world.clock.advance(10)
+    hung_up = world.clock.now() - timedelta(seconds=4)
+    world.calls.engine_event(LegEnded(entry.call.id, Role.CUSTOMER, hung_up, Cause.NORMAL, by_far_end=True))
+    world.calls.engine_event(LegEnded(entry.call.id, Role.AGENT, hung_up, Cause.NORMAL))
+    await world.until_state(entry.call.id, State.ENDED)
+    [ended] = world.ended
+    assert (ended.data["result"]["duration"], ended.data["result"]["end_time"]) == (6, "2026-07-03T10:00:06Z")
+
+
+async def test_an_answer_that_lay_unread_for_long_rings_nobody(world: World) -> None:
+    entry, _ = await world.calls.start(world.request(agent="no_answer"), limit=10)
+    await world.until_state(entry.call.id, State.AGENT_RINGING)
+    await world.clock.advance(20)
+    world.calls.engine_event(LegAnswered(entry.call.id, Role.AGENT, world.clock.now() - timedelta(seconds=15)))
+    done = await world.until_state(entry.call.id, State.ENDED)
+    assert done.call.reason is Reason.DIALED_TOO_LATE
+    assert Role.CUSTOMER not in [leg.leg for leg in await world.engine.snapshot()]
 
 
 async def test_what_happened_in_a_gap_is_found_out(world: World) -> None:

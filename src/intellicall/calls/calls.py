@@ -18,6 +18,7 @@ from intellicall.calls import store
 from intellicall.calls.call import Call, Fact, Leg, Participant, What, hang_up
 from intellicall.calls.claims import Claims
 from intellicall.calls.conductor import Conductor, Surroundings, not_possible
+from intellicall.calls.facts import tick_of
 from intellicall.calls.orders import Ask, Note
 from intellicall.calls.request import Request
 from intellicall.calls.result import Entry
@@ -205,7 +206,7 @@ class Calls:
                 if conductor := self._conductors.get(event.call_id):
                     self.around.pressed(conductor.entry, event)
             case _ if conductor := self._conductors.get(event.call_id):
-                conductor.hear(event, self.around.clock.monotonic())
+                conductor.hear(event, tick_of(event.at, self.around.clock.now(), self.around.clock.monotonic()))
 
     def _begin_reconciling(self, *, restarted: bool) -> None:
         """Not before the calls of the last run are taken up: a leg whose call we do not know yet is no orphan."""

@@ -1,5 +1,7 @@
 """From the engine's words to the call's: one fact for each event, with the reason that the leg's end gives."""
 
+from datetime import datetime
+
 from intellicall.calls.call import Fact, What
 from intellicall.calls.table import Party, Reason
 from intellicall.telephony.engine import Cause, LegAnswered, LegEnded, LegEvent, LegRinging
@@ -39,8 +41,22 @@ CUSTOMER_REASONS: dict[Cause, Reason | None] = {
 }
 
 
+LAG_S = 120.0
+"""Longest delay of an event that is believed; more is a clock that was set."""
+
+
+def tick_of(at: datetime, now: datetime, tick: float) -> float:
+    """Return the monotonic moment of an event that is read at `now` and `tick`: earlier by as long as it lay unread.
+
+    It lies while this process is stopped, starved or swapped out, and what it says happened then, not now: talk is timed by it,
+    and an old answer must not have a phone rung. The engine's clock is ours: it runs on this machine.
+    """
+    lag = (now - at).total_seconds()
+    return tick - lag if 0.0 < lag <= LAG_S else tick
+
+
 def fact_of(event: LegEvent, tick: float, seat: Party) -> Fact:
-    """Return the event as a fact about who sits there; `tick` is the monotonic moment at which it was received."""
+    """Return the event as a fact about who sits there; `tick` is its monotonic moment (`tick_of`)."""
     match event:
         case LegRinging():
             return Fact(What.RINGING, event.at, tick, seat)
