@@ -1,0 +1,209 @@
+"""The judge: compares what the witnesses saw with what the platform says. Shares no code with the product.
+
+The invariants are those of docs/faults.md; the tolerances stand here, each with its reason.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.storm.evidence import Evidence, Json, Leg, Sound
+from tests.storm.load import Placed
+from tests.storm.numbers import Fate, fate_of, tones_of
+
+LENGTH_S = 0.1
+LOST_WITH_THE_ENGINE_S = 1.024
+"""What a dying engine has not handed to the kernel is gone with it: Asterisk 22 buffers 32,768 bytes of a file that it writes."""
+DURATION_S = 1.0
+HEARD = 0.7
+"""Share of the talk in which each side's own voice must be heard clearly; windows at the edges are not whole."""
+CROSSING_S = 0.5
+"""A fault so close to a change of the call may fall on either side of it."""
+GIVEN_UP = 4
+ATTEMPTS_ENDED = ("delivered", "undelivered")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Counts to print, and violations: each a sentence that names the invariant and the call."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    gaps_ms: list[int] = field(default_factory=list)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what is printed."""
+        for name, count in sorted(self.counts.items()):
+            yield f"{count:8}  {name}"
+        if gaps := sorted(self.gaps_ms):
+            middle, late = gaps[len(gaps) // 2], gaps[int(len(gaps) * 0.99)]
+            yield f"{middle:8}  ms: widest gap in what a talking customer hears, median; p99 {late}, most {gaps[-1]}"
+        yield f"{len(self.violations):8}  VIOLATIONS"
+        yield from self.violations[:50]
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Return the verdict over all calls."""
+    verdict = Verdict()
+    for struck in evidence.struck:
+        verdict.counts[f"faults: {struck.what}"] += 1
+    for placed in evidence.placed:
+        _Case(evidence, verdict, placed).judge()
+    _whole(evidence, verdict)
+    return verdict
+
+
+def _whole(evidence: Evidence, verdict: Verdict) -> None:
+    known = {placed.uuid for placed in evidence.placed}
+    strangers = [call_id for call_id, results in evidence.fed.items() if results[0]["uuid"] not in known]
+    unpushed = [call_id for call_id in evidence.pushed if call_id not in evidence.fed]
+    for wrong, what in (
+        (strangers, "I3 results of calls that nobody placed"),
+        (unpushed, "I4 results pushed that are in no feed"),
+        (evidence.left_behind, "I6 raw recordings left behind"),
+        (["x"] * evidence.live, "I2 calls still live"),
+        (["x"] * evidence.leaks, "I9 log lines with a number or key"),
+        ([] if evidence.sound_database else ["x"], "I15 the database's check failed"),
+    ):
+        if wrong:
+            verdict.violations.append(f"{what}: {len(wrong)}")
+
+
+@dataclass(slots=True)
+class _Case:
+    """One call before the judge."""
+
+    evidence: Evidence
+    verdict: Verdict
+    placed: Placed
+
+    def judge(self) -> None:
+        self._dialed_once("agent")
+        self._dialed_once("customer")
+        results = [result for of_call in self.evidence.fed.values() for result in of_call if result["uuid"] == self.placed.uuid]
+        if self.placed.call_id is None:
+            self._never_accepted(results)
+        if not results:
+            if self.placed.call_id is not None:
+                self._violation("I3", "accepted, and in no feed")
+            return
+        self.verdict.counts["calls with a result"] += 1
+        if len(results) > 1:
+            self._violation("I2", f"{len(results)} results")
+        self._stored(results[0])
+        self._delivered(results[0])
+        self._true(results[0])
+
+    def _violation(self, invariant: str, what: str) -> None:
+        self.verdict.violations.append(f"{invariant} call {self.placed.index} ({self.placed.call_id}): {what}")
+
+    def _leg(self, role: str) -> Leg | None:
+        legs = list(self.evidence.legs.get((self.placed.index, role), {}).values())
+        return legs[0] if legs else None
+
+    def _dialed_once(self, role: str) -> None:
+        dialed = len(self.evidence.legs.get((self.placed.index, role), {}))
+        self.verdict.counts[f"{role}s rung"] += dialed
+        if dialed > 1:
+            self._violation("I1", f"the {role} was rung {dialed} times")
+
+    def _never_accepted(self, results: list[Json]) -> None:
+        self.verdict.counts["calls refused, or never answered"] += 1
+        if 0 not in self.placed.answers and (self._leg("agent") or results):
+            self._violation("I1", "refused every time, and dialed")
+
+    def _stored(self, result: Json) -> None:
+        entries = self.evidence.journal.get(result["call_id"], [])
+        if [seq for seq, _ in entries] != list(range(1, len(entries) + 1)):
+            self._violation("I16", "the journal's numbers have a gap")
+        kinds = [kind for _, kind in entries]
+        if kinds.count("ended") != 1:
+            self._violation("I2", f"{kinds.count('ended')} ends in the journal")
+
+    def _delivered(self, result: Json) -> None:
+        pushes = self.evidence.pushed.get(result["call_id"], [])
+        rows = self.evidence.deliveries.get(result["call_id"], [])
+        if len(rows) != 1 or rows[0]["state"] not in ATTEMPTS_ENDED:
+            self._violation("I4", f"deliveries {rows}")
+            return
+        self.verdict.counts[f"results {rows[0]['state']}"] += 1
+        self.verdict.counts["results received again (identical)"] += max(len(pushes) - 1, 0)
+        if rows[0]["state"] == "delivered" and not pushes:
+            self._violation("I4", "delivered, and never received")
+        if rows[0]["state"] == "undelivered" and rows[0]["attempts"] < GIVEN_UP:
+            self._violation("I4", f"given up after {rows[0]['attempts']} attempts")
+        if len({(push["id"], push["raw"]) for push in pushes}) > 1 or any(push["body"] != result for push in pushes):
+            self._violation("I4", "attempts that differ, or differ from the feed")
+        if not all(push["genuine"] for push in pushes):
+            self._violation("I4", "a signature that does not verify")
+
+    def _true(self, result: Json) -> None:
+        customer = self._leg("customer")
+        talk = self._talk(customer)
+        self.verdict.counts[f"status {result['status']}"] += 1
+        if result["status"] != "ANSWER":
+            if talk is not None and talk > CROSSING_S and not self._engine_died_near(customer):
+                self._violation("I5", f"{result['status']} {result['reason']}, but the two talked for {talk:.1f} s")
+            return
+        if customer is None or customer.answered is None or talk is None:
+            self._violation("I5", "ANSWER, but the customer never answered")
+            return
+        if abs(result["duration"] - talk) > DURATION_S + 0.5:
+            self._violation("I5", f"duration {result['duration']}, talked for {talk:.2f} s ({result['reason']})")
+        self._recorded(result, talk, customer)
+        self._survived(customer, talk)
+
+    def _talk(self, customer: Leg | None) -> float | None:
+        """Return the seconds from the customer's 200 to the end that the customer saw, or to the engine's death."""
+        if customer is None or customer.answered is None or customer.ended is None:
+            return None
+        end = float(customer.ended["at"])
+        for struck in self.evidence.struck:
+            if struck.what == "engine" and customer.answered < struck.at < end:
+                end = struck.at
+        return end - customer.answered
+
+    def _engine_died_near(self, leg: Leg | None) -> bool:
+        """Whether the engine died while this leg lived, or within a moment of its beginning or end."""
+        if leg is None or leg.ended is None:
+            return False
+        begun, ended = leg.invited - CROSSING_S, float(leg.ended["at"]) + CROSSING_S
+        return any(struck.what == "engine" and begun < struck.at < ended for struck in self.evidence.struck)
+
+    def _recorded(self, result: Json, talk: float, customer: Leg) -> None:
+        sound = self.evidence.sounds.get(result["call_id"])
+        if sound is None or sound.status != 200:
+            lost = LOST_WITH_THE_ENGINE_S if self._engine_died_near(customer) else 0.0
+            if talk > CROSSING_S + lost:
+                self._violation("I8", f"no recording of {talk:.1f} s ({sound.status if sound else 'no link'}, {result['reason']})")
+            return
+        died = self._engine_died_near(customer)
+        self.verdict.counts["recordings compared" + (" (the engine died)" if died else "")] += 1
+        lost = LOST_WITH_THE_ENGINE_S if died else 0.0
+        if not talk - lost - LENGTH_S <= sound.seconds <= talk + LENGTH_S:
+            self._violation("I8", f"recording {sound.seconds:.2f} s, talk {talk:.2f} s ({result['reason']})")
+        self._own_voices(sound)
+
+    def _own_voices(self, sound: Sound) -> None:
+        for side, own, other in ((sound.left, *tones_of(self.placed.index)), (sound.right, *tones_of(self.placed.index)[::-1])):
+            if sound.seconds > 1 and side.get(own, 0) < HEARD * sound.seconds - 0.3:
+                self._violation("I8", f"{own} Hz heard for {side.get(own, 0):.1f} of {sound.seconds:.1f} s")
+            if strangers := set(side) - {own, other}:
+                self._violation("I8", f"voices of another call: {strangers}")
+
+    def _survived(self, customer: Leg, talk: float) -> None:
+        """A call that talks is cut by nothing but its own people, or the engine's death."""
+        if self._engine_died_near(customer) or customer.ended is None or customer.answered is None:
+            return
+        fate, _ = fate_of(self.placed.index)
+        ended = self._leg("agent") if fate is Fate.AGENT_ENDS else customer
+        if ended is None or ended.ended is None or ended.ended["by"] != "far_end":
+            self._violation("A1", f"the talk was cut: {ended.ended['by'] if ended and ended.ended else 'never ended'}")
+        for struck in self.evidence.struck:
+            if struck.what != "engine" and customer.answered < struck.at < customer.answered + talk:
+                self.verdict.counts[f"talking calls that outlived: {struck.what}"] += 1
+        self.verdict.gaps_ms.append(int(customer.ended["gap_ms"]))
+        if customer.ended["others"]:
+            self._violation("I8", f"the customer heard another call: {customer.ended['others']}")
+        if talk > 1 and customer.ended["heard"] * 0.1 < HEARD * talk - 0.3:
+            self._violation("I7", f"the customer heard the agent for {customer.ended['heard'] * 0.1:.1f} of {talk:.1f} s")
