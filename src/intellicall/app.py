@@ -112,7 +112,11 @@ class Platform:
     async def _take_lead(self) -> None:
         """From now on we act, and no platform process that was there before: before the engine is touched."""
         loop = asyncio.get_running_loop()
-        self.database.leadership.told = lambda: loop.call_soon_threadsafe(self.overtaken.set)
+
+        def told() -> None:
+            loop.call_soon_threadsafe(self.overtaken.set)
+
+        self.database.leadership.told = told
         if isinstance(self.engine, AsteriskEngine):
             self.engine.on_superseded = self.overtaken.set
         await self.database.take_lead()

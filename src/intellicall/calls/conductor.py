@@ -5,6 +5,7 @@ A bug in one call ends that call alone, with a reason.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -300,7 +301,13 @@ class Conductor:
                 log.warning("call_store_waits", call_id=self.entry.call.id)
                 if Effect.HANG_UP in turn.effects:
                     await self._hang_up()  # an end waits for no database; when it is told again later, nobody is there any more
+    async def _lead(self) -> None:
+        """Come back only while this process leads. With the database away nobody can have taken the lead by it."""
+        with contextlib.suppress(StorageUnavailable):
+            await self._around.database.prove_lead()
+
                 await self._around.clock.sleep(RETRY_S)
+        await self._lead()
             else:
                 return
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from typing import Annotated
@@ -14,12 +15,20 @@ import uvloop
 
 from intellicall.settings import Settings, load
 
+OVERTAKEN = 75
+"""Exit code (EX_TEMPFAIL of sysexits.h): to start it again would only overtake whoever has overtaken it."""
+
+log = structlog.get_logger()
+
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 finds a free one.")] = None,
 ) -> None:
-    """Run the platform until SIGTERM or Ctrl-C. The engine and its calls outlive it; `intellicall engine stop` ends them."""
+    """Run the platform until SIGTERM or Ctrl-C. The engine and its calls outlive it; `intellicall engine stop` ends them.
+
+    Exit code 75: another platform process on the same database has taken the lead.
+    """
     settings = load(host=host, port=port)
     set_up_logs(settings)
     uvloop.run(_serve(settings))
@@ -34,10 +43,19 @@ async def _serve(settings: Settings) -> None:
     platform = Platform(settings)
     await platform.start()
     _calm_garbage_collection()
+    overtaken = asyncio.create_task(_leave_when_overtaken(platform.overtaken))
     try:
         await stopped.wait()
     finally:
+        overtaken.cancel()
         await platform.stop()
+
+
+async def _leave_when_overtaken(overtaken: asyncio.Event) -> None:
+    """Leave at once, with nothing done to engine, calls or database: all of it is the other process's now."""
+    await overtaken.wait()
+    log.error("platform_overtaken", told="Another platform process on this database has taken the lead; this one ends.")
+    os._exit(OVERTAKEN)
 
 
 def _calm_garbage_collection() -> None:

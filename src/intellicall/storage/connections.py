@@ -19,6 +19,7 @@ _POSTGRES = {
 }
 STATEMENT_S = 10
 LOCK_S = 2
+IDLE_S = 2
 
 
 def open_engine(url: str) -> Engine:
@@ -55,6 +56,8 @@ class _HintedSqlite(SQLiteCompiler):
 def _postgres_limits(connection: Any, _record: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET statement_timeout='{STATEMENT_S}s'; SET lock_timeout='{LOCK_S}s'")
+        # A process that is stopped in the middle of a transaction must not keep its locks: another one is to take over.
+        cursor.execute(f"SET idle_in_transaction_session_timeout='{IDLE_S}s'")
     connection.commit()
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from intellicall.storage.connections import READERS, limit_waiting, open_engine
 from intellicall.storage.faults import Fault, StorageUnavailable, as_told, fault_of
+from intellicall.storage.leadership import PROOF_S, Leadership, next_epoch
 from intellicall.storage.writer import GROUP_LIMIT, Health, Job, Writer
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ class Database:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sql-read")
         self._glance_again = 0.0
         self._open = True
+        self.leadership = Leadership()
         self._writer = Writer(self._transact, self._probe)
 
     def close(self) -> None:
@@ -115,6 +117,26 @@ class Database:
                 raise StorageUnavailable(Fault.SLOW) from None
             raise
 
+    async def take_lead(self) -> None:
+        """Overtake the process that leads: from now on it stores nothing. Raises StorageUnavailable; then nothing has changed."""
+        self.leadership.lead(await self.write(next_epoch))
+
+    async def prove_lead(self, within_s: float = PROOF_S) -> None:
+        """Return when it was proven within so many seconds that this process leads; once it is overtaken, never.
+
+        For what cannot be done in a transaction. Raises StorageUnavailable when it cannot be known. Nothing is asked of a process
+        that never took the lead.
+        """
+        if self.leadership.overtaken:
+            await asyncio.Event().wait()  # it acts no more; whoever waits is cancelled with it
+        if self.leadership.taken and not self.leadership.proven(within_s):
+            try:
+                await self.glance(lambda connection: self.leadership.check(connection, hold=False))
+            except StorageUnavailable as why:
+                if why.fault is not Fault.OVERTAKEN:
+                    raise
+                await self.prove_lead()
+
     def read_now(self, work: Callable[[Connection], T]) -> T:
         """As `read`, without an event loop: for the CLI."""
         return self._read(work, self.engine.begin)
@@ -176,9 +198,11 @@ class Database:
         """Store the group in one transaction and return each one's result; when this raises, nothing of it is stored."""
         if self.engine.dialect.name == "sqlite":
             with self._transaction(self._write_engine, "write") as connection:
+                self.leadership.check(connection, hold=True)
                 return [job.work(connection) for job in group]
         with self._write_engine.connect() as connection:
             transaction = connection.begin()
+            self.leadership.check(connection, hold=True)
             results = [job.work(connection) for job in group]
             number = connection.scalar(text("SELECT pg_current_xact_id_if_assigned()::text"))
             try:

@@ -21,6 +21,7 @@ class Fault(StrEnum):
     AWAY = "The database does not answer."
     SLOW = "The database takes too long to answer."
     CLOSED = "The platform is stopping."
+    OVERTAKEN = "Another platform process leads now."
 
 
 class StorageUnavailable(Exception):  # noqa: N818 - a state of the world
