@@ -60,6 +60,7 @@ async def test_a_call_from_request_to_result(world: World) -> None:
         "ended_by": "customer",
         "transferred_to": [],
         "notes": None,
+        "recording": "ready",
     }
     assert result["recording_url"] == done.recording_url
     assert world.engine.dialed == [NUMBERS["tone_440"].number, NUMBERS["tone_1000"].number]

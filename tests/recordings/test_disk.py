@@ -1,6 +1,7 @@
 """The shelf on disk: seals that survive a crash at any point."""
 
 import asyncio
+import hashlib
 import os
 import time
 import wave
@@ -13,12 +14,12 @@ import pytest
 
 from intellicall.recordings import disk
 from intellicall.recordings.disk import DiskShelf, orphans, seal_file
-from intellicall.recordings.recording import TooLong
+from intellicall.recordings.recording import TooLong, wav_header
 from intellicall.recordings.shelf import Sealed
 
 NAME = "crm_" + "0a" * 20
 AUDIO = bytes(range(256)) * 250  # 2 s
-SEALED = Sealed(2.0, 44 + len(AUDIO))
+SEALED = Sealed(2.0, 44 + len(AUDIO), hashlib.sha256(wav_header(len(AUDIO)) + AUDIO).hexdigest())
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class Site:
         (self.folder / f"{name}.raw").write_bytes(audio)
         sealed = await self.shelf.seal(name)
         assert sealed is not None
-        await self.database.write(partial(store.sealed, name=name, seconds=sealed.seconds, size=sealed.bytes, at=AT))
+        await self.database.write(partial(store.sealed, name=name, what=sealed, at=AT))
         return name
 
 

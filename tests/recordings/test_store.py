@@ -15,10 +15,13 @@ from intellicall.ids import new_recording_name
 from intellicall.recordings import retention, store
 from intellicall.recordings.disk import DiskShelf
 from intellicall.recordings.recording import Recording, State
+from intellicall.recordings.shelf import Sealed
 from intellicall.storage.database import Database
 
 AT = datetime(2026, 7, 3, 10, 0, tzinfo=UTC)
 LATER = AT + timedelta(minutes=3)
+SEALED = Sealed(2.0, 64044, "ab" * 32)
+LONG = Sealed(150.02, 5_000_000_000, "cd" * 32)
 
 
 def add(connection: Connection, account_id: str, at: datetime, state: State) -> str:
@@ -26,11 +29,17 @@ def add(connection: Connection, account_id: str, at: datetime, state: State) -> 
     store.begin(connection, name, f"call-{name[4:20]}", account_id, at)
     match state:
         case State.READY:
-            store.sealed(connection, name, 2.0, 64044, at)
+            store.sealed(connection, name, SEALED, at)
         case State.NONE:
             store.missing(connection, name, at)
         case State.FAILED:
             store.failed(connection, name, at)
+        case State.PENDING:
+            store.pending(connection, name, 2.0, at)
+        case State.INCOMPLETE:
+            store.incomplete(connection, name, 1.0, at)
+        case State.ERASING:
+            store.erase(connection, name, "deleted")
         case State.ERASED:
             store.erased(connection, name)
         case State.RECORDING:
@@ -45,8 +54,8 @@ def test_the_life_of_a_recording(database: Database) -> None:
     begun = Recording(name, "c", "a", State.RECORDING, None, None, AT, None)
     assert database.read_now(partial(store.find, name=name)) == begun
     assert database.read_now(store.known_names) == {name}
-    database.write_now(partial(store.sealed, name=name, seconds=150.02, size=5_000_000_000, at=LATER))
-    ready = replace(begun, state=State.READY, seconds=150.02, bytes=5_000_000_000, sealed_at=LATER)
+    database.write_now(partial(store.sealed, name=name, what=LONG, at=LATER))
+    ready = replace(begun, state=State.READY, seconds=150.02, bytes=5_000_000_000, sha256="cd" * 32, sealed_at=LATER)
     assert database.read_now(partial(store.find, name=name)) == ready
     database.write_now(partial(store.erased, name=name))
     assert database.read_now(partial(store.find, name=name)) == replace(ready, state=State.ERASED)
@@ -82,7 +91,7 @@ async def test_what_is_older_than_its_account_keeps_is_erased(database: Database
     ):
         for state in State:
             name = await database.write(partial(add, account_id=account_id, at=now - timedelta(days=age), state=state))
-            has_file = state in {State.READY, State.FAILED}
+            has_file = state in {State.READY, State.PENDING, State.INCOMPLETE, State.FAILED}
             if has_file:
                 (gone if is_due else kept).append(name)
     shelf = DiskShelf(tmp_path / "recordings")

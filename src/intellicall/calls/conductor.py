@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
@@ -23,12 +22,13 @@ from intellicall.calls.facts import fact_of
 from intellicall.calls.journal import Journal, JournalEntry
 from intellicall.calls.orders import Ask, Note
 from intellicall.calls.patience import LATE_S, SLACK_S, limit_of
+from intellicall.calls.recorded import recording_told, with_recording
 from intellicall.calls.result import Entry, result
 from intellicall.calls.table import Move, Party, Reason, State
 from intellicall.clock import Clock
 from intellicall.errors import Code, Refused
-from intellicall.recordings import store as recordings
-from intellicall.recordings.shelf import Sealed
+from intellicall.recordings.keeping import Completing, keep, settle
+from intellicall.recordings.outcome import Kept
 from intellicall.recordings.space import Space
 from intellicall.storage.database import ANSWER_S, Database, StorageUnavailable
 from intellicall.storage.faults import Fault
@@ -39,12 +39,6 @@ log = structlog.get_logger()
 RETRY_S = 0.5  # between two attempts to store while the database is away
 
 
-class Seal(Protocol):
-    """What the recordings' shelf does for a call that has ended."""
-
-    async def seal(self, name: str) -> Sealed | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What every conductor works with."""
@@ -52,7 +46,7 @@ class Surroundings:
     database: Database
     journal: Journal
     engine: Engine
-    shelf: Seal
+    shelf: Completing
     clock: Clock
     recording_url: Callable[[str], str]
     changed: Callable[[Entry], None]
@@ -111,8 +105,7 @@ class Conductor:
         """`since`: the monotonic time from which on the call's first dial is waited for; None: now."""
         self._around = around
         self._mailbox: asyncio.Queue[Happening] = asyncio.Queue()
-        self._sealed: Sealed | None = None
-        self._recording_lost = False
+        self._kept = Kept()
         self._entered = now = around.clock.monotonic()
         answered_at = entry.call.answered_at
         if answered_at and entry.call.answered_tick is None:  # taken up after a restart
@@ -271,18 +264,10 @@ class Conductor:
             self._end(at, turn)
 
     def _end(self, at: datetime, turn: _Turn) -> None:
-        name = self.entry.request.plan.recording
-        url = self._around.recording_url(name) if self._sealed and name else None
-        self.entry = replace(self.entry, recording_url=url)
+        self.entry = with_recording(self.entry, self._kept, self._around.space, self._around.recording_url)
         turn.journal.append(self._journal_entry(at, "ended", {"state": State.ENDED, "result": result(self.entry)}))
-        if self._sealed:
-            data: dict[str, object] = {
-                "state": State.ENDED,
-                "recording_url": url,
-                "seconds": self._sealed.seconds,
-                "bytes": self._sealed.bytes,
-            }
-            turn.journal.append(self._journal_entry(at, "recording_ready", data))
+        if told := recording_told(self.entry, self._kept):
+            turn.journal.append(self._journal_entry(at, *told))
 
     def _journal_entry(self, at: datetime, kind: str, data: dict[str, object]) -> JournalEntry:
         request = self.entry.request
@@ -301,13 +286,7 @@ class Conductor:
                 log.warning("call_store_waits", call_id=self.entry.call.id)
                 if Effect.HANG_UP in turn.effects:
                     await self._hang_up()  # an end waits for no database; when it is told again later, nobody is there any more
-    async def _lead(self) -> None:
-        """Come back only while this process leads. With the database away nobody can have taken the lead by it."""
-        with contextlib.suppress(StorageUnavailable):
-            await self._around.database.prove_lead()
-
                 await self._around.clock.sleep(RETRY_S)
-        await self._lead()
             else:
                 return
 
@@ -317,18 +296,18 @@ class Conductor:
         for ask in turn.keys:
             store.remember(connection, self.entry.request.account_id, self.entry.call.id, ask, at)
         name = self.entry.request.plan.recording
-        if name is None or self.entry.call.live:
-            return
-        if self._sealed:
-            recordings.sealed(connection, name, self._sealed.seconds, self._sealed.bytes, at)
-        elif self._recording_lost:
-            recordings.failed(connection, name, at)
-        else:
-            recordings.missing(connection, name, at)
+        if name and self.entry.recording and not self.entry.call.live:
+            settle(connection, name, self._kept, self.entry.recording, self.entry.call.talk_s, at)
 
     # -- acting ------------------------------------------------------------------------------------------------------------
 
+    async def _lead(self) -> None:
+        """Come back only while this process leads. With the database away nobody can have taken the lead by it."""
+        with contextlib.suppress(StorageUnavailable):
+            await self._around.database.prove_lead()
+
     async def _act(self, before: Entry, turn: _Turn) -> None:
+        await self._lead()
         for effect in turn.effects:
             match effect:
                 case Effect.RING_CUSTOMER:
@@ -398,13 +377,10 @@ class Conductor:
 
     async def _seal(self) -> Fact:
         name = self.entry.request.plan.recording
-        try:
-            self._sealed = await self._around.shelf.seal(name) if name else None
-        except OSError as error:
-            self._recording_lost = True
-            log.error("recording_lost", call_id=self.entry.call.id, error=type(error).__name__)  # noqa: TRY400 - expected, no trace
-        seconds = self._sealed.seconds if self._sealed else None
-        return replace(self._fact(What.SEALED), seconds=seconds)
+        self._kept = await keep(self._around.shelf, name) if name else Kept()
+        if self._kept.pending or self._kept.hopeless:
+            log.error("recording_not_completed", call_id=self.entry.call.id, error=self._kept.error)
+        return replace(self._fact(What.SEALED), seconds=self._kept.seconds or None)
 
     async def _collapse(self) -> None:
         """Our own bug: end this call, through the same machine, with a reason."""

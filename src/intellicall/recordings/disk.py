@@ -5,6 +5,7 @@ crash leaves the raw file, or a whole WAV file, or both; the next seal goes on f
 """
 
 import asyncio
+import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,10 @@ class DiskShelf:
             self._sealing[name] = task
             task.add_done_callback(lambda _: self._sealing.pop(name, None))
         return await asyncio.shield(task)
+
+    async def written(self, name: str) -> float:
+        _check(name)
+        return await self._on_thread(partial(written, self._folder, name))
 
     async def open(self, name: str) -> "OpenFile | None":
         _check(name)
@@ -100,7 +105,21 @@ def seal_file(folder: Path, name: str) -> Sealed | None:
         _write_wav(raw, wav, audio_bytes)
     raw.unlink(missing_ok=True)
     size = _size(wav)
-    return Sealed(seconds_of(size - HEADER_BYTES), size) if size else None
+    return Sealed(seconds_of(size - HEADER_BYTES), size, _digest(wav)) if size else None
+
+
+def written(folder: Path, name: str) -> float:
+    """See `shelf.Shelf.written`."""
+    try:
+        audio_bytes = max(_audio_bytes(folder / f"{name}.raw"), _size(folder / f"{name}.wav") - HEADER_BYTES)
+    except OSError:
+        return 0.0
+    return seconds_of(max(audio_bytes, 0))
+
+
+def _digest(wav: Path) -> str:
+    with wav.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def orphans(folder: Path, known: Collection[str]) -> list[str]:

@@ -32,13 +32,16 @@ LINKED = frozenset({Outcome.READY, Outcome.PENDING})
 class Kept:
     """What the shelf said when the call ended: `sealed` is None when the engine had written nothing, or when `pending`.
 
-    `seconds` is how much audio there is on the shelf, complete or not. `hopeless`: no later attempt can complete it.
+    `seconds` is how much audio there is on the shelf, complete or not. `hopeless`: no later attempt can complete it. `no_room`: the
+    disk was full. `error`: the kind of what went wrong.
     """
 
     sealed: Sealed | None = None
     seconds: float = 0.0
     pending: bool = False
     hopeless: bool = False
+    no_room: bool = False
+    error: str | None = None
 
 
 def is_short(seconds: float, talk_s: float, *, disk_full: bool) -> bool:
@@ -50,8 +53,9 @@ def outcome_of(kept: Kept, talk_s: float, *, disk_full: bool) -> Outcome:
     """Return what became of a recording whose call has ended. `disk_full`: the disk was, at some time during the call."""
     if kept.hopeless:
         return Outcome.FAILED
+    disk_full = disk_full or kept.no_room
     if talk_s > 0 and is_short(kept.seconds, talk_s, disk_full=disk_full):
-        return Outcome.DISK_FULL if disk_full else Outcome.INCOMPLETE
+        return Outcome.DISK_FULL if disk_full else Outcome.INCOMPLETE if kept.seconds else Outcome.FAILED
     if kept.pending:
         return Outcome.PENDING
     return Outcome.READY if kept.sealed else Outcome.NONE

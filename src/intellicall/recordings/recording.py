@@ -53,6 +53,7 @@ class Recording:
     sealed_at: datetime | None
     talk_s: float | None = None
     reason: str | None = None
+    sha256: str | None = None
 
 
 class TooLong(OSError):  # noqa: N818 - a state of the world

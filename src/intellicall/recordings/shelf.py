@@ -7,10 +7,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A recording that is complete: seconds of audio, bytes of the WAV file."""
+    """A recording that is complete: seconds of audio; bytes of the WAV file, and its SHA-256 in hex digits."""
 
     seconds: float
     bytes: int
+    sha256: str
 
 
 class OpenRecording(Protocol):
@@ -43,6 +44,10 @@ class Shelf(Protocol):
 
         Raises OSError when the disk does not let us and TooLong beyond 4 GiB; what the engine wrote is still there then.
         """
+        ...
+
+    async def written(self, name: str) -> float:
+        """Return how many seconds of audio there are, complete or not; 0 when nothing can be found out."""
         ...
 
     async def open(self, name: str) -> OpenRecording | None:

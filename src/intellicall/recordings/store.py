@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from intellicall.recordings.recording import Recording, State
+from intellicall.recordings.shelf import Sealed
 from intellicall.storage.schema import UtcTime, metadata
 from intellicall.storage.statement import Statement
 
@@ -32,6 +33,7 @@ recordings = Table(
     Column("state", String(12), nullable=False),
     Column("seconds", Float),
     Column("bytes", BigInteger),
+    Column("sha256", String(64)),
     Column("created_at", UtcTime, nullable=False),
     Column("sealed_at", UtcTime),
     Column("talk_s", Float),  # how long it should be, while it is pending
@@ -43,7 +45,7 @@ Index("ix_recordings_erasing", recordings.c.created_at, sqlite_where=_IS_ERASING
 
 _BEGIN = Statement(insert(recordings), ("name", "call_id", "account_id", "state", "created_at"))
 _SEALED = Statement(
-    update(recordings).where(recordings.c.name == bindparam("recording")), ("state", "seconds", "bytes", "sealed_at")
+    update(recordings).where(recordings.c.name == bindparam("recording")), ("state", "seconds", "bytes", "sha256", "sealed_at")
 )
 _KEPT = (State.READY.value, State.PENDING.value, State.INCOMPLETE.value, State.FAILED.value)
 
@@ -55,9 +57,10 @@ def begin(connection: Connection, name: str, call_id: str, account_id: str, at: 
     )
 
 
-def sealed(connection: Connection, name: str, seconds: float, size: int, at: datetime) -> None:
-    """The WAV file is complete: `seconds` of audio, `size` bytes."""
-    _SEALED.run(connection, {"recording": name, "state": State.READY.value, "seconds": seconds, "bytes": size, "sealed_at": at})
+def sealed(connection: Connection, name: str, what: Sealed, at: datetime) -> None:
+    """The WAV file is complete."""
+    row = {"seconds": what.seconds, "bytes": what.bytes, "sha256": what.sha256}
+    _SEALED.run(connection, {"recording": name, "state": State.READY.value, "sealed_at": at, **row})
 
 
 def missing(connection: Connection, name: str, at: datetime) -> None:
@@ -147,4 +150,5 @@ def _recording(row: Row[Any]) -> Recording:
         row.sealed_at,
         row.talk_s,
         row.reason,
+        row.sha256,
     )

@@ -242,6 +242,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=True),
         sa.Column("bytes", sa.BigInteger(), nullable=True),
+        sa.Column("sha256", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("talk_s", sa.Float(), nullable=True),
