@@ -62,8 +62,8 @@ def test_an_account_comes_back_as_it_was_stored(stored: Database) -> None:
     assert stored.read_now(lambda c: store.account_by_name(c, "acme")) == ACCOUNT
     assert stored.read_now(lambda c: store.account_by_name(c, "a1")) == ACCOUNT
     assert stored.read_now(store.list_accounts) == [ACCOUNT, OTHER]
-    assert stored.read_now(lambda c: store.callback_endpoint(c, "a1")) == Endpoint("https://crm.example/x", "X-Token", "s3cret")
-    assert stored.read_now(lambda c: store.callback_endpoint(c, "a2")) is None
+    assert stored.read_now(lambda c: store.account(c, "a1").callback) == Endpoint("https://crm.example/x", "X-Token", "s3cret")
+    assert stored.read_now(lambda c: store.account(c, "a2").callback) is None
     assert code_of(stored, lambda c: store.account(c, "nobody")) is Code.NOT_FOUND
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from intellicall.accounts.account import Account
 from intellicall.accounts.changes import create_account, update_account
 from intellicall.callbacks import store
-from intellicall.callbacks.delivery import Delivery, State
+from intellicall.callbacks.delivery import Delivery, Kind, State
 from intellicall.calls.journal import JournalEntry
 from intellicall.calls.result import iso
 from intellicall.ids import new_call_id
@@ -62,4 +62,4 @@ def end_calls(connection: Connection, entries: Sequence[JournalEntry]) -> None:
 def delivery_to(url: str, header: tuple[str, str] | None = AUTH) -> Delivery:
     """A delivery that is in no database, for the transport alone."""
     name, value = header or (None, None)
-    return Delivery("d", "c", "a", State.DUE, b'{"uuid":"1"}', url, name, value, 0, 0, AT, AT, None)
+    return Delivery("d", Kind.RESULT, "c", "a", State.DUE, b'{"uuid":"1"}', url, name, value, 0, 0, AT, AT, None)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -16,8 +16,8 @@ from tests.support.receiver import answers, hangs, receiver
 
 from intellicall.callbacks import store
 from intellicall.callbacks.courier import LANE_WIDTH, SWEEP_S, Courier
-from intellicall.callbacks.delivery import Answer, Attempt, Delivery, State
-from intellicall.callbacks.transport import HttpTransport
+from intellicall.callbacks.delivery import Answer, Attempt, Delivery, Kind, State
+from intellicall.callbacks.transport import UNSIGNED, HttpTransport
 from intellicall.calls.journal import JournalEntry
 from intellicall.clock import Clock, SystemClock
 from intellicall.storage.database import Database
@@ -193,7 +193,7 @@ async def test_a_delivery_in_flight_is_not_attempted_twice_at_once(sqlite_databa
         for _ in range(5):
             courier.wake("a")
             await clock.advance(SWEEP_S)
-            await sqlite_database.read(store.accounts_with_due)
+            await sqlite_database.read(partial(store.may_be_sent, kind=Kind.RESULT))
         assert len(crm.requests) == 1
 
 
@@ -219,8 +219,8 @@ class _DiesAfterAnswer(HttpTransport):
         super().__init__(allow_private=allow_private)
         self.answered = asyncio.Event()
 
-    async def post(self, delivery: Delivery) -> Answer:
-        await super().post(delivery)
+    async def post(self, delivery: Delivery, signature: Mapping[str, str] = UNSIGNED) -> Answer:
+        await super().post(delivery, signature)
         self.answered.set()
         await asyncio.Event().wait()
         raise AssertionError

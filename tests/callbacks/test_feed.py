@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, Select, insert, select
 from tests.callbacks.samples import AT, add_account, ended
 
-from intellicall.callbacks import feed, store
+from intellicall.callbacks import feed, store, tables
 from intellicall.callbacks.delivery import Attempt, State
 from intellicall.calls import journal
 from intellicall.calls.journal import Journal, JournalEntry
@@ -185,10 +185,10 @@ def test_days_that_can_be_counted(query: dict[str, str], days: Any) -> None:
 def test_a_long_history_costs_nothing(crm: Database) -> None:
     """Both are answered by their index in its order: neither reads what it does not show, nor sorts."""
     crm.write_now(fill)
-    plan = explained(crm, journal._ENDS, {"account": "a3", "after": 900, "most": 101})
+    plan = explained(crm, journal._ENDS, {"account": "a1", "after": 99, "most": 101})
     assert "ix_journal_ended" in plan
     assert not any(word in plan for word in ("Seq Scan", "Sort", "TEMP B-TREE", "SCAN")), plan
-    plan = explained(crm, feed._OF_DAYS, {"account": "a3", "first": "2026-07-05", "last": "2026-07-06"})
+    plan = explained(crm, feed._OF_DAYS, {"account": "a1", "first": "2026-07-05", "last": "2026-07-06"})
     assert "ix_deliveries_day" in plan
     assert not any(word in plan for word in ("Seq Scan", "Sort", "TEMP B-TREE", "SCAN")), plan
 
@@ -203,18 +203,18 @@ def explained(database: Database, statement: Select[Any], values: dict[str, Any]
 
 
 def fill(connection: Connection) -> None:
-    """2,000 calls of 10 accounts in ten days, five entries each."""
+    """2,000 calls of two accounts in ten days, five entries each."""
     kinds = ("initiated", "agent_rings", "agent_answers", "ended", "recording_ready")
     calls = range(2_000)
     entries = [
-        {"call_id": str(n), "seq": seq, "account_id": f"a{n % 10}", "at": AT, "kind": kind, "data": {}}
+        {"call_id": str(n), "seq": seq, "account_id": f"a{n % 2}", "at": AT, "kind": kind, "data": {}}
         for n in calls
         for seq, kind in enumerate(kinds)
     ]
     connection.execute(insert(journal.journal), entries)
     end(connection, ended("a", "template"))
-    row = dict(connection.execute(select(store.deliveries)).mappings().one())
+    row = dict(connection.execute(select(tables.deliveries)).mappings().one())
     days = [(AT + timedelta(days=n)).date().isoformat() for n in range(10)]
-    rows = [row | {"id": str(n), "call_id": str(n), "account_id": f"a{n % 10}", "day": days[n // 200]} for n in calls]
-    connection.execute(insert(store.deliveries), rows)
+    rows = [row | {"id": str(n), "call_id": str(n), "account_id": f"a{n % 2}", "day": days[n // 200]} for n in calls]
+    connection.execute(insert(tables.deliveries), rows)
     connection.exec_driver_sql("ANALYZE")

@@ -271,16 +271,6 @@ async def test_an_event_sent_again_by_hand_holds_up_those_that_wait(database: Da
     assert [one.event for one in await room.deliveries(State.DUE)] == ["muted"]
 
 
-def test_looking_for_results_does_not_read_the_events_that_nobody_takes(sqlite_database: Database) -> None:
-    def plan(connection: Connection, *, events: bool) -> str:
-        sql: Any = store._LOOK[events].compile(connection)
-        values = {"account_id": "a"}
-        return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", tuple(values.get(n, 10) for n in sql.positiontup)).all())
-
-    assert "ix_deliveries_due (account_id=?)" in sqlite_database.read_now(partial(plan, events=False))
-    assert "ix_deliveries_due_events (account_id=?)" in sqlite_database.read_now(partial(plan, events=True))
-
-
 moods = st.lists(st.sampled_from(["takes", "fails", "breaks"]), min_size=1, max_size=40)
 
 

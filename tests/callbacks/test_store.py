@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.callbacks.samples import AT, add_account, end_calls, ended, set_endpoint
 
 from intellicall.callbacks import store
-from intellicall.callbacks.delivery import Attempt, State
+from intellicall.callbacks.delivery import Attempt, Kind, State
 from intellicall.calls.journal import Journal, JournalEntry
 from intellicall.errors import Code, Refused
 from intellicall.storage.database import Database
@@ -66,12 +66,16 @@ def test_without_a_callback_url_the_result_is_kept_and_visible(crm: Database, ac
     (kept,) = crm.read_now(partial(store.list_deliveries, account_id=account_id, state=State.NO_ENDPOINT))
     assert kept.url is None
     assert kept.finished_at == AT
-    assert crm.read_now(store.accounts_with_due) == []
+    assert crm.read_now(partial(store.may_be_sent, kind=Kind.RESULT)) == []
 
 
 def test_look_finds_what_is_due_oldest_first_and_when_the_next_is(crm: Database) -> None:
-    entries = [ended("a", f"call-{n}", AT + timedelta(seconds=n)) for n in (3, 1, 2, 20)]
+    entries = [ended("a", f"call-{n}", AT + timedelta(seconds=n)) for n in (0, 3, 1, 2)]
     crm.write_now(partial(end_calls, entries=entries))
+    put_off = crm.read_now(lambda connection: store.find_by_call(connection, "call-0"))
+    assert put_off is not None
+    later = AT + timedelta(seconds=20)
+    crm.write_now(partial(store.record, attempt=attempt(put_off.id, 1), state=State.DUE, due_at=later, at=AT))
     now = AT + timedelta(seconds=3)
     found = crm.read_now(partial(store.look, account_id="a", now=now, skip=(), limit=10))
     assert [delivery.call_id for delivery in found.deliveries] == ["call-1", "call-2", "call-3"]
@@ -79,7 +83,7 @@ def test_look_finds_what_is_due_oldest_first_and_when_the_next_is(crm: Database)
     skipped = crm.read_now(partial(store.look, account_id="a", now=now, skip={found.deliveries[0].id}, limit=1))
     assert [delivery.call_id for delivery in skipped.deliveries] == ["call-2"]
     assert crm.read_now(partial(store.look, account_id="b", now=now, skip=(), limit=10)).deliveries == []
-    assert crm.read_now(store.accounts_with_due) == ["a"]
+    assert crm.read_now(partial(store.may_be_sent, kind=Kind.RESULT)) == ["a"]
 
 
 def test_a_due_time_that_a_clock_set_back_left_far_away_is_due(crm: Database) -> None:

@@ -12,7 +12,7 @@ from tests.support.receiver import answers, receiver
 
 from intellicall.accounts import store
 from intellicall.callbacks.delivery import State
-from intellicall.callbacks.store import deliveries
+from intellicall.callbacks.tables import deliveries
 from intellicall.storage.database import Database
 
 
@@ -100,7 +100,7 @@ async def test_a_callback_is_tried_with_a_real_looking_result(data: Data, refusa
         assert (await asyncio.to_thread(refusal, "callback", "test", "acme"))["status"] == 500
         first, _ = await there.until(2)
     body = orjson.loads(first.body)
-    assert body["uuid"].startswith("intellicall-test-")
+    assert body["uuid"].startswith("test-")
     assert (body["status"], body["duration"], body["call_type"]) == ("ANSWER", 42, "server")
     assert first.headers["x-token"] == "s3cret!"
 
@@ -108,7 +108,7 @@ async def test_a_callback_is_tried_with_a_real_looking_result(data: Data, refusa
 def test_what_was_not_delivered_is_seen_and_sent_again(data: Data, refusal: Data, database: Database) -> None:
     account = data("account", "create", "acme")["id"]
     now = datetime.now(UTC)
-    row = {"account_id": account, "body": b"{}", "attempts": 4, "round_start": 0, "created_at": now}
+    row = {"account_id": account, "kind": "result", "body": b"{}", "attempts": 4, "round_start": 0, "created_at": now}
     states = {"d1": State.UNDELIVERED, "d2": State.DELIVERED}
     database.write_now(
         lambda c: c.execute(

@@ -31,7 +31,7 @@ _ROOMS_WITH_TABLES = (
     "calls.journal",
     "calls.store",
     "recordings.store",
-    "callbacks.store",
+    "callbacks.tables",
     "softphone.store",
 )
 _NOBODY = 65534

@@ -31,7 +31,14 @@ _COSTLY = {
 }
 _SATELLITES = {870, 881, 882, 883}  # ITU-T E.164: Inmarsat, global mobile satellite, international networks
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)  # RFC 9110 section 5.6.2
-_OWN_HEADERS = {"host", "content-length", "content-type", "transfer-encoding", "connection", "user-agent"}
+OWN_HEADERS = frozenset(
+    {
+        *("host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "keep-alive", "upgrade"),
+        *("te", "trailer", "expect", "accept", "accept-encoding", "user-agent", "x-intellicall-event"),
+        *("webhook-id", "webhook-timestamp", "webhook-signature"),
+    }
+)
+"""Headers, in lower case, that a callback has of its own or that frame it: the account's own header is none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,13 @@ class WhenDiskFull(StrEnum):
     UNRECORDED = "unrecorded"
 
 
+class Retries(StrEnum):
+    """After which waits a failed callback is tried again: callbacks/schedule.py."""
+
+    GUIDE = "guide"
+    EXTENDED = "extended"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """One customer of the platform: a CRM installation with its agents.
@@ -59,8 +73,9 @@ class Account:
     `retention_days`. `allowed_networks` restricts the server key; empty means that any address may use it. A `sandbox`
     account reaches the test network's numbers only. `dispositions` are the ones that a call may be given, in the order in
     which agents see them; empty means any text. After a call an agent has `wrap_up_s` seconds before the next one (0: none).
-    `events` are the types that are pushed to the callback URL beside the results, or `all` alone. `when_disk_full` says what becomes of
-    calls that would be recorded while the disk has no room.
+    `events` are the types that are pushed to the callback URL beside the results, or `all` alone. `when_disk_full` says what
+    becomes of calls that would be recorded while the disk has no room. `retries` is the schedule of failed callbacks; `alert_url`
+    is told when the callback URL fails and when it is well again.
     """
 
     id: str
@@ -83,6 +98,8 @@ class Account:
     wrap_up_s: int = 0
     events: tuple[str, ...] = ()
     when_disk_full: WhenDiskFull = WhenDiskFull.REFUSE
+    retries: Retries = Retries.GUIDE
+    alert_url: str | None = None
 
     @property
     def callback(self) -> Endpoint | None:
@@ -225,6 +242,8 @@ def checked(account: Account) -> Account:
     _check_events(account.events)
     if account.callback is not None:
         check_endpoint(account.callback)
+    if account.alert_url is not None:
+        _check_url(account.alert_url, "alert_url")
     return account
 
 
@@ -263,33 +282,31 @@ def check_endpoint(endpoint: Endpoint) -> None:
 
     Whether its address may be reached is decided for each connection, by the courier.
     """
-    try:
-        parts = urlsplit(endpoint.url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    else:
-        usable = usable and parts.username is None and parts.password is None and not parts.fragment
-    if (
-        not usable
-        or len(endpoint.url) > 2_000
-        or not endpoint.url.isascii()
-        or not endpoint.url.isprintable()
-        or " " in endpoint.url
-    ):
-        raise Refused(
-            Code.INVALID_FIELD, "A callback URL starts with https:// (or http://) and holds no user name.", field="callback_url"
-        )
+    _check_url(endpoint.url, "callback_url")
     if (endpoint.header_name is None) != (endpoint.header_value is None):
         raise Refused(Code.INVALID_FIELD, "A callback header needs a name and a value.", field="callback_header_name")
     if endpoint.header_name is None or endpoint.header_value is None:
         return
-    if not _TOKEN.fullmatch(endpoint.header_name) or endpoint.header_name.lower() in _OWN_HEADERS:
+    if not _TOKEN.fullmatch(endpoint.header_name) or endpoint.header_name.lower() in OWN_HEADERS:
         raise Refused(Code.INVALID_FIELD, "This header's name cannot be used.", field="callback_header_name")
     value = endpoint.header_value
     if not (value.isascii() and value.isprintable() and value.strip() == value and 0 < len(value) <= 4_096):
         raise Refused(
             Code.INVALID_FIELD, "A header's value is printable ASCII of at most 4,096 characters.", field="callback_header_value"
+        )
+
+
+def _check_url(url: str, field_name: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    else:
+        usable = usable and parts.username is None and parts.password is None and not parts.fragment
+    if not usable or len(url) > 2_000 or not url.isascii() or not url.isprintable() or " " in url:
+        raise Refused(
+            Code.INVALID_FIELD, "A callback URL starts with https:// (or http://) and holds no user name.", field=field_name
         )
 
 

@@ -15,7 +15,10 @@ from intellicall.accounts.account import SANDBOX_TRUNK, Account, Agent, CallerId
 from intellicall.accounts.agent_file import AgentLine, BadLine
 from intellicall.accounts.keys import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S, Key, KeyKind, NewKey, expiry_after_rotation, new_key
 from intellicall.accounts.numbers import parse
-from intellicall.accounts.tables import accounts, agents, caller_ids, keys, trunks, versions
+from intellicall.accounts.signing_secrets import DEFAULT_OVERLAP_S as SECRETS_OVERLAP_S
+from intellicall.accounts.signing_secrets import LONGEST_OVERLAP_S as LONGEST_SECRETS_OVERLAP_S
+from intellicall.accounts.signing_secrets import SigningSecret, new_secret
+from intellicall.accounts.tables import accounts, agents, caller_ids, keys, signing_secrets, trunks, versions
 from intellicall.accounts.trunks import check_trunk
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_id
@@ -35,11 +38,15 @@ class ImportResult:
 
 
 def create_account(connection: Connection, account: Account, now: datetime) -> Account:
-    """Store a new account. Raises Refused INVALID_FIELD: a field out of range, or the name is taken."""
+    """Store a new account, and the first secret that signs its callbacks.
+
+    Raises Refused INVALID_FIELD: a field out of range, or the name is taken.
+    """
     checked(account)
     if connection.execute(select(accounts.c.id).where(accounts.c.name == account.name)).first():
         raise Refused(Code.INVALID_FIELD, "Another account has this name.", field="name")
     connection.execute(insert(accounts).values(**_account_row(account), created_at=now))
+    _store_secret(connection, new_secret(account.id, now))
     return account
 
 
@@ -229,6 +236,34 @@ def revoke_key(connection: Connection, key_id: str, now: datetime) -> Key:
         key = replace(key, revoked_at=now)
         connection.execute(update(keys).where(keys.c.id == key_id).values(revoked_at=now))
     return key
+
+
+def ensure_secret(connection: Connection, account_id: str, now: datetime) -> list[SigningSecret]:
+    """Return the secrets that sign the account's callbacks now, newest first; an account without any gets one."""
+    valid = [secret for secret in store.list_secrets(connection, account_id) if secret.valid(now)]
+    return valid or [_store_secret(connection, new_secret(account_id, now))]
+
+
+def rotate_secret(
+    connection: Connection, account_id: str, now: datetime, overlap_s: int = SECRETS_OVERLAP_S
+) -> tuple[SigningSecret, list[SigningSecret]]:
+    """Make a new signing secret; the newest old one goes on signing beside it for `overlap_s` seconds, older ones end at once.
+
+    So at most two are valid. Returns the new one and those that still sign. Raises Refused INVALID_FIELD.
+    """
+    if not 0 <= overlap_s <= LONGEST_SECRETS_OVERLAP_S:
+        raise Refused(Code.INVALID_FIELD, f"The overlap is 0 to {LONGEST_SECRETS_OVERLAP_S:,} seconds.", field="overlap")
+    valid = [secret for secret in store.list_secrets(connection, account_id) if secret.valid(now)]
+    ending = [secret.ending(now, overlap_s if number == 0 else 0) for number, secret in enumerate(valid)]
+    for secret in ending:
+        connection.execute(update(signing_secrets).where(signing_secrets.c.id == secret.id).values(expires_at=secret.expires_at))
+    born = _store_secret(connection, new_secret(account_id, now))
+    return born, [secret for secret in ending if secret.valid(now)]
+
+
+def _store_secret(connection: Connection, secret: SigningSecret) -> SigningSecret:
+    connection.execute(insert(signing_secrets).values(**asdict(secret)))
+    return secret
 
 
 def add_trunk(connection: Connection, trunk: Trunk) -> Trunk:

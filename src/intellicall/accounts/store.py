@@ -17,14 +17,15 @@ from intellicall.accounts.account import (
     Address,
     Agent,
     CallerId,
-    Endpoint,
     Network,
+    Retries,
     WhenDiskFull,
     address_allowed,
     folded,
 )
 from intellicall.accounts.keys import Key, KeyKind
-from intellicall.accounts.tables import accounts, agents, caller_ids, keys, versions
+from intellicall.accounts.signing_secrets import SigningSecret
+from intellicall.accounts.tables import accounts, agents, caller_ids, keys, signing_secrets, versions
 from intellicall.accounts.tables import trunks as trunk_table
 from intellicall.errors import Code, Refused
 from intellicall.ids import digest
@@ -67,6 +68,11 @@ _all_caller_ids = (
     .order_by(caller_ids.c.number)
 )
 _all_keys = select(*_KEY).where(keys.c.account_id == bindparam("account_id")).order_by(keys.c.created_at, keys.c.id)
+_secrets = (
+    select(signing_secrets)
+    .where(signing_secrets.c.account_id == bindparam("account_id"))
+    .order_by(signing_secrets.c.created_at.desc(), signing_secrets.c.id)
+)
 _key = select(*_KEY).where(keys.c.id == bindparam("id"))
 _all_trunks = select(trunk_table).order_by(trunk_table.c.name)
 _version = select(versions.c.version).where(versions.c.name == bindparam("name"))
@@ -167,11 +173,6 @@ def list_caller_ids(connection: Connection, account_id: str) -> list[CallerId]:
     return [CallerId(number, owner, tuple(names)) for number, owner, names in rows]
 
 
-def callback_endpoint(connection: Connection, account_id: str) -> Endpoint | None:
-    """Return where the account's results go now; None when it has no callback URL. Raises Refused NOT_FOUND."""
-    return account(connection, account_id).callback
-
-
 def list_keys(connection: Connection, account_id: str) -> list[Key]:
     """Return all keys of the account, oldest first, ended ones included."""
     return [_as_key(row) for row in connection.execute(_all_keys, {"account_id": account_id})]
@@ -183,6 +184,11 @@ def key(connection: Connection, key_id: str) -> Key:
     if row is None:
         raise Refused(Code.NOT_FOUND, "There is no such key.")
     return _as_key(row)
+
+
+def list_secrets(connection: Connection, account_id: str) -> list[SigningSecret]:
+    """Return all secrets that sign the account's callbacks, newest first, ended ones included."""
+    return [SigningSecret(*row) for row in connection.execute(_secrets, {"account_id": account_id})]
 
 
 def trunks(connection: Connection) -> list[Trunk]:
@@ -238,9 +244,10 @@ def _authenticate(connection: Connection, key: str | None, kind: KeyKind, now: d
 
 def _as_account(row: Sequence[Any]) -> Account:
     """The columns of `_ACCOUNT` are the fields of Account, in the same order."""
-    *plain, networks, dispositions, wrap_up_s, events, when_disk_full = row
+    *plain, networks, dispositions, wrap_up_s, events, when_disk_full, retries, alert_url = row
     lists: list[Any] = [_networks(tuple(networks)), tuple(dispositions), wrap_up_s, tuple(events)]
-    return Account(*plain, *lists, WhenDiskFull(when_disk_full))
+    words: list[Any] = [WhenDiskFull(when_disk_full), Retries(retries), alert_url]
+    return Account(*plain, *lists, *words)
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""The SQL tables of the accounts room: accounts, agents, caller IDs, keys, trunks."""
+"""The SQL tables of the accounts room: accounts, agents, caller IDs, keys, signing secrets, trunks."""
 
 from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, String, Table, Text, UniqueConstraint
 
@@ -27,6 +27,8 @@ accounts = Table(
     Column("wrap_up_s", Integer, nullable=False),
     Column("events", JSON, nullable=False),  # list of event types
     Column("when_disk_full", String(10), nullable=False),
+    Column("retries", String(8), nullable=False),
+    Column("alert_url", Text),
     Column("created_at", UtcTime, nullable=False),
 )
 
@@ -67,6 +69,17 @@ keys = Table(
     Column("revoked_at", UtcTime),
 )
 
+# In clear, unlike keys: a signature is made with the secret itself, anew for each attempt.
+signing_secrets = Table(
+    "signing_secrets",
+    metadata,
+    Column("id", String(24), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("text", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+)
+
 trunks = Table(
     "trunks",
     metadata,
@@ -91,4 +104,4 @@ versions = Table(
     Column("version", Integer, nullable=False),
 )
 
-__all__ = ["accounts", "agents", "caller_ids", "keys", "trunks", "versions"]
+__all__ = ["accounts", "agents", "caller_ids", "keys", "signing_secrets", "trunks", "versions"]

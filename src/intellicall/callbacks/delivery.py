@@ -1,4 +1,4 @@
-"""A delivery: a call's frozen result, or one event of it, on its way to the account's callback URL. Pure.
+"""A delivery: a call's frozen result, an event of it, a test or an alert, on its way to the account's URL. Pure.
 
 Results: integration guide, section 5. Events: docs/live-calls.md.
 """
@@ -9,6 +9,15 @@ from enum import StrEnum
 
 ANSWER_KEPT = 2048
 """Bytes of a receiver's answer that are kept for people who look for a fault."""
+
+
+class Kind(StrEnum):
+    """What is delivered. Each kind of an account is sent apart from the others, so that none waits behind another."""
+
+    RESULT = "result"
+    EVENT = "event"
+    TEST = "test"  # a sample result, asked for; it is in no feed and no count
+    ALERT = "alert"  # about the endpoint itself, to the account's alert URL
 
 
 class State(StrEnum):
@@ -23,16 +32,18 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One result or event and its destination, both frozen when it happened.
+    """What is posted, and its destination, both frozen when it happened.
 
     `body` is what is posted, byte for byte, on every attempt. `url` and the header go together and never change between
     attempts, so a new secret is never sent to an old host. `attempts` counts all attempts ever made, `round_start` those that
-    were made before the delivery was last sent again by hand. `due_at` is None unless the state is `due`. `event` is the event's
-    type, None for a result; `position` the event's in the journal.
+    were made before the delivery was last sent again by hand; `round_at` is when the round's first attempt began. `due_at` is
+    None unless the state is `due`. `event` is the type of an event or alert, None for a result or test; `position` an event's in
+    the journal. An alert has no `call_id`; a test's is of no call.
     """
 
     id: str
-    call_id: str
+    kind: Kind
+    call_id: str | None
     account_id: str
     state: State
     body: bytes = field(repr=False)
@@ -46,19 +57,22 @@ class Delivery:
     finished_at: datetime | None
     event: str | None = None
     position: int | None = None
+    round_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What one request led to. `outcome` is a plain sentence without URL, header or number in it.
 
-    `status` is the HTTP status, None when there was none; `body` the first 2 kB of the answer.
+    `status` is the HTTP status, None when there was none; `body` the first 2 kB of the answer; `retry_after`
+    what a 429 or 503 said in its header of that name.
     """
 
     acknowledged: bool
     outcome: str
     status: int | None = None
     body: bytes = field(default=b"", repr=False)
+    retry_after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select
 
 from intellicall.callbacks.delivery import State
-from intellicall.callbacks.store import deliveries
+from intellicall.callbacks.tables import deliveries
 from intellicall.calls import journal
 from intellicall.calls.endings import Status
 from intellicall.calls.journal import JournalEntry

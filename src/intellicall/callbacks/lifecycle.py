@@ -1,10 +1,12 @@
 """Lifecycle callbacks: the events that an account wants pushed beside its results (docs/live-calls.md, "Events").
 
 Which accounts want which is kept in memory, so that a call of an account that wants none costs one look into a dictionary. What the
-operator changes takes effect within `courier.SWEEP_S`.
+operator changes takes effect within `courier.SWEEP_S`. An event that could not be delivered for EVENT_AGE is given up, so that a
+receiver which is dead or paused piles up a day of events and no more; results are never given up for their age.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
@@ -13,6 +15,8 @@ from intellicall.calls import journal
 from intellicall.calls.events import event_of
 from intellicall.calls.journal import JournalEntry
 from intellicall.event_types import ALL_EVENTS
+
+EVENT_AGE = timedelta(hours=24)
 
 
 class Lifecycle:

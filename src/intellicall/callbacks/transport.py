@@ -3,29 +3,36 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
+from types import MappingProxyType
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
 from intellicall import __version__
+from intellicall.accounts.account import OWN_HEADERS
 from intellicall.callbacks.address_guard import guarded_sockets, note_refusals, refusal_sentence, url_fault
-from intellicall.callbacks.delivery import Answer, Delivery, judge
+from intellicall.callbacks.delivery import ANSWER_KEPT, Answer, Delivery, judge
 from intellicall.callbacks.resolver import ThreadedResolver
 
 TIMEOUT_S = 10.0
 """For everything: name, connection, TLS, request, answer (integration guide, section 5)."""
-READ_LIMIT = 65536
-"""Bytes of an answer's body that are read at most; the connection is closed then."""
 BODY_TIME_S = 2.0
-"""Seconds that an answer's body may take: it is read for people's sake only, the status has told all."""
+"""Seconds that the first ANSWER_KEPT bytes of an answer's body may take: they are read for people's sake only, the status has told
+all. What is longer is not read; its connection is closed."""
 KEEP_ALIVE_S = 4.0
 """Below the 5 s after which common servers close an idle connection, so that we do not send into a closing one."""
 
-EVENT_HEADER = "X-Intellicall-Event"
-"""Carries the type of an event. A result has no such header."""
+WAITS_ASKED_BY = (429, 503)
+"""Statuses whose Retry-After means something (RFC 9110, section 10.2.3; RFC 6585, section 4)."""
 
-_FRAMING = frozenset({"content-type", "content-length", "transfer-encoding", "host", "connection", "user-agent", "accept-encoding"})
+EVENT_HEADER = "X-Intellicall-Event"
+"""Carries the type of an event or alert. A result has no such header."""
+
+
+UNSIGNED: Mapping[str, str] = MappingProxyType({})
 
 
 class HttpTransport:
@@ -60,6 +67,7 @@ class HttpTransport:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),  # our own deadline: aiohttp rounds its up to whole seconds
             auto_decompress=False,
+            read_bufsize=ANSWER_KEPT,
             trust_env=False,
         )
 
@@ -70,14 +78,17 @@ class HttpTransport:
         if self._resolver is not None:
             await self._resolver.close()
 
-    async def post(self, delivery: Delivery) -> Answer:
-        """Send the delivery once. Never raises but for cancellation: whatever goes wrong is an answer that does not acknowledge."""
+    async def post(self, delivery: Delivery, signature: Mapping[str, str] = UNSIGNED) -> Answer:
+        """Send the delivery once, with the headers that sign this attempt.
+
+        Never raises but for cancellation: whatever goes wrong is an answer that does not acknowledge.
+        """
         fault = self._fault(delivery)
         if fault is not None:
             return Answer(acknowledged=False, outcome=fault)
         refusals = note_refusals()
         try:
-            return await self._exchange(delivery, asyncio.get_running_loop().time() + self._timeout_s)
+            return await self._exchange(delivery, signature, asyncio.get_running_loop().time() + self._timeout_s)
         except TimeoutError:
             return Answer(acknowledged=False, outcome=f"no answer within {self._timeout_s:g} s")
         except Exception as error:  # noqa: BLE001 - one receiver's strangeness must not stop the others
@@ -88,20 +99,23 @@ class HttpTransport:
     def _fault(self, delivery: Delivery) -> str | None:
         if delivery.url is None:
             return "the account has no callback URL"
-        if (delivery.header_name or "").lower() in _FRAMING:
+        if (delivery.header_name or "").lower() in OWN_HEADERS:
             return "the account's auth header has a name that is used for something else"
         return url_fault(delivery.url, allow_private=self._allow_private)
 
-    async def _exchange(self, delivery: Delivery, deadline: float) -> Answer:
+    async def _exchange(self, delivery: Delivery, signature: Mapping[str, str], deadline: float) -> Answer:
         """The status that arrived in time counts, whatever becomes of the body behind it."""
         if self._session is None:
             raise RuntimeError("the transport is not open")
         async with asyncio.timeout_at(deadline):
             response = await self._session.post(
-                delivery.url or "", data=delivery.body, headers=_headers(delivery), allow_redirects=False
+                delivery.url or "", data=delivery.body, headers=_headers(delivery, signature), allow_redirects=False
             )
         try:
-            return judge(response.status, await _read(response, deadline))
+            answer = judge(response.status, await _read(response, deadline))
+            if response.status not in WAITS_ASKED_BY:
+                return answer
+            return replace(answer, retry_after=response.headers.get("Retry-After"))
         finally:
             if response.content.at_eof():
                 response.release()
@@ -109,8 +123,9 @@ class HttpTransport:
                 response.close()
 
 
-def _headers(delivery: Delivery) -> dict[str, str]:
+def _headers(delivery: Delivery, signature: Mapping[str, str]) -> dict[str, str]:
     headers = {
+        **signature,
         "Content-Type": "application/json",
         "User-Agent": f"Intellicall/{__version__}",
         "Accept": "*/*",
@@ -124,11 +139,11 @@ def _headers(delivery: Delivery) -> dict[str, str]:
 
 
 async def _read(response: aiohttp.ClientResponse, deadline: float) -> bytes:
-    """Return at most READ_LIMIT bytes of the body: what came before it broke off, grew too long or took too long."""
+    """Return at most ANSWER_KEPT bytes of the body: what came before it broke off, grew too long or took too long."""
     body = b""
     with suppress(TimeoutError, aiohttp.ClientError, OSError):
         async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + BODY_TIME_S)):
-            while len(body) < READ_LIMIT and (chunk := await response.content.read(READ_LIMIT - len(body))):
+            while len(body) < ANSWER_KEPT and (chunk := await response.content.read(ANSWER_KEPT - len(body))):
                 body += chunk
     return body
 

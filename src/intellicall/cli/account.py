@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from intellicall.accounts import changes, store
-from intellicall.accounts.account import Account, Network, WhenDiskFull
+from intellicall.accounts.account import Account, Network, Retries, WhenDiskFull
 from intellicall.cli.storage import now, read, write
 from intellicall.cli.terminal import Fault, Json, Record, answer
 from intellicall.errors import Code, Refused
@@ -30,6 +30,14 @@ Retention = Annotated[int | None, typer.Option("--retention-days", help="How lon
 DiskFull = Annotated[
     WhenDiskFull | None,
     typer.Option("--when-disk-full", help="New calls that would be recorded while the disk is full: refused, or made unrecorded."),
+]
+RetriesOption = Annotated[
+    Retries | None,
+    typer.Option("--retries", help="Failed callbacks: the guide's three retries in 7 seconds, or up to 24 hours of them."),
+]
+AlertUrl = Annotated[
+    str | None,
+    typer.Option("--alert-url", metavar="URL", help="Told when the callback URL fails, and when it is well again; none: nobody."),
 ]
 Networks = Annotated[
     list[str] | None,
@@ -78,6 +86,8 @@ def create(
     events: Events = None,
     retention_days: Retention = None,
     when_disk_full: DiskFull = None,
+    retries: RetriesOption = None,
+    alert_url: AlertUrl = None,
     allow_network: Networks = None,
     as_json: Json = False,
 ) -> None:
@@ -97,6 +107,8 @@ def create(
         events=_events(events),
         retention_days=retention_days,
         when_disk_full=when_disk_full,
+        retries=retries,
+        alert_url=alert_url,
         allowed_networks=_networks(allow_network),
     )
     write(lambda connection: changes.create_account(connection, account, now()))
@@ -135,6 +147,8 @@ def set_(
     events: Events = None,
     retention_days: Retention = None,
     when_disk_full: DiskFull = None,
+    retries: RetriesOption = None,
+    alert_url: AlertUrl = None,
     allow_network: Networks = None,
     allow_any_address: AnyAddress = False,
     any_disposition: AnyDisposition = False,
@@ -161,6 +175,8 @@ def set_(
             events=_events(events),
             retention_days=retention_days,
             when_disk_full=when_disk_full,
+            retries=retries,
+            alert_url=alert_url,
             allowed_networks=() if allow_any_address else _networks(allow_network),
         ),
         "changed",
@@ -205,14 +221,19 @@ def shown(account: Account) -> Record:
         "events": list(account.events),
         "retention_days": account.retention_days,
         "when_disk_full": account.when_disk_full.value,
+        "retries": account.retries.value,
+        "alert_url": account.alert_url,
         "callback_url": account.callback_url,
         "callback_header": account.callback_header_name,
         "allowed_networks": [str(network) for network in account.allowed_networks],  # none: any address
     }
 
 
-def _changed(account: Account, **fields: Any) -> Account:
-    return replace(account, **{name: value for name, value in fields.items() if value is not None})
+def _changed(account: Account, *, alert_url: str | None, **fields: Any) -> Account:
+    named = {name: value for name, value in fields.items() if value is not None}
+    if alert_url is not None:
+        named["alert_url"] = None if alert_url.strip() == "none" else alert_url
+    return replace(account, **named)
 
 
 def _dispositions(texts: list[str] | None) -> tuple[str, ...] | None:

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from intellicall.accounts import changes
 from intellicall.accounts import store as accounts
 from intellicall.accounts.account import Account
 from intellicall.callbacks import store as callbacks
 from intellicall.callbacks.delivery import Delivery, State
 from intellicall.cli.account import Name, change
-from intellicall.cli.sample_result import post, sample
+from intellicall.cli.sample_result import post, test_delivery
 from intellicall.cli.storage import now, read, write
 from intellicall.cli.terminal import Fault, Json, Record, answer, secret_from, utc
 from intellicall.settings import load
@@ -74,11 +75,12 @@ def show(account: Name, *, as_json: Json = False) -> None:
 
 @app.command("test")
 def try_(account: Name, *, as_json: Json = False) -> None:
-    """Push the result of a call that never was (`uuid` begins with intellicall-test-), once, and show the receiver's answer."""
+    """Push the result of a call that never was (`uuid` begins with test-), once, and show the receiver's answer."""
     found = read(lambda c: accounts.account_by_name(c, account))
     if found.callback is None:
         raise Fault("The account has no callback URL. Set one with `intellicall callback set`.", "no_callback_url")
-    reply = post(sample(found, found.callback, now()), allow_private=load().allow_private_callbacks)
+    secrets = write(lambda c: changes.ensure_secret(c, found.id, now()))
+    reply = post(test_delivery(found, found.callback, now()), secrets, allow_private=load().allow_private_callbacks)
     record = {"outcome": reply.outcome, "status": reply.status, "answer": reply.body.decode(errors="replace")}
     if not reply.acknowledged:
         raise Fault(f"The result was not taken: {reply.outcome}.", "not_delivered", record)
@@ -131,7 +133,7 @@ def _shown(delivery: Delivery) -> Record:
     return {
         "id": delivery.id,
         "call_id": delivery.call_id,
-        "kind": "event" if delivery.event else "result",
+        "kind": delivery.kind.value,
         "event": delivery.event,
         "state": delivery.state.value,
         "attempts": delivery.attempts,
