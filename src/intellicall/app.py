@@ -16,6 +16,8 @@ from intellicall.callbacks import store as deliveries
 from intellicall.callbacks.courier import Courier
 from intellicall.callbacks.feed_http import FeedApi
 from intellicall.callbacks.feed_http import router as feed_router
+from intellicall.callbacks.http import CallbackApi
+from intellicall.callbacks.http import router as callbacks_router
 from intellicall.callbacks.lifecycle import Lifecycle
 from intellicall.callbacks.transport import HttpTransport
 from intellicall.calls.about import ABOUT, TAGS, TITLE
@@ -34,12 +36,20 @@ from intellicall.calls.http import CallsApi
 from intellicall.calls.http import router as calls_router
 from intellicall.calls.journal import Journal
 from intellicall.calls.orders_http import OrdersApi
+from intellicall.calls.recorded import teller
+from intellicall.calls.recording_http import RecordingApi
+from intellicall.calls.recording_http import router as recording_router
 from intellicall.calls.result import Entry
 from intellicall.calls.webhooks import webhooks
 from intellicall.clock import Clock, SystemClock
 from intellicall.recordings.disk import DiskShelf
+from intellicall.recordings.encoder import Encoder
+from intellicall.recordings.erasing import Eraser
+from intellicall.recordings.http import Door as RecordingsDoor
 from intellicall.recordings.http import router as recordings_router
+from intellicall.recordings.news import Telling
 from intellicall.recordings.retention import erase_due
+from intellicall.recordings.space import Space
 from intellicall.settings import EngineMode, Settings
 from intellicall.softphone.http import Softphone
 from intellicall.softphone.http import make_router as softphone_router
@@ -67,6 +77,7 @@ log = structlog.get_logger()
 PAGES = Path(__file__).parent / "web" / "pages"
 TRUNKS_EVERY_S = 2.0
 RETENTION_EVERY_S = 3600.0
+ERASE_EVERY_S = 10.0
 BEGIN_AGAIN_S = 5.0
 LEAD_EVERY_S = 0.5
 
@@ -105,7 +116,14 @@ class Platform:
         await self.engine.start()
         await self.calls.recover()
         self._stack.push_async_callback(self._end_tasks)
-        for work in (self._keep_lead, self.calls.janitor, self._follow_trunks, self._retain):
+        for work in (
+            self._keep_lead,
+            self.calls.janitor,
+            self._follow_trunks,
+            self._retain,
+            self._erase_ordered,
+            self._watch_space,
+        ):
             self._tasks.append(asyncio.get_running_loop().create_task(self._steadily(work), name=work.__name__))
         await self._open_doors()
 
@@ -135,6 +153,7 @@ class Platform:
         try:
             return self._make_application().openapi()
         finally:
+            self.encoder.stop()
             self.shelf.close()
             self.database.close()
 
@@ -146,19 +165,25 @@ class Platform:
         settings = self.settings
         self.database = Database(settings.sql_url)
         self.shelf = DiskShelf(settings.recordings_dir)
+        self.space = Space(settings.recordings_dir, [settings.data_dir], settings.disk_warn_mb, settings.disk_stop_mb)
+        self.encoder = Encoder(settings.formats_dir, settings.formats_cache_mb, self.space)
         self.engine = self._given_engine or make_engine(settings, self.clock)
         lifecycle = Lifecycle()
         transport = HttpTransport(allow_private=settings.allow_private_callbacks)
         self.courier = Courier(self.database, self.clock, transport, lifecycle)
+        journal = Journal([deliveries.project, lifecycle.project])
+        self.telling = Telling(teller(journal, self.clock), self._events_stored)
+        self.eraser = Eraser(self.database, self.shelf, self.encoder, self.clock, self.telling)
         around = Surroundings(
             database=self.database,
-            journal=Journal([deliveries.project, lifecycle.project]),
+            journal=journal,
             engine=self.engine,
             shelf=self.shelf,
             clock=self.clock,
             recording_url=lambda name: f"{self.public_url}/recordings/{name}.wav",
             changed=self._call_changed,
             pressed=self._key_pressed,
+            space=self.space,
         )
         self.hub = EventHub(self.database, self.clock)
         self.calls = Calls(around)
@@ -171,6 +196,8 @@ class Platform:
     async def _open_rooms(self) -> None:
         self._stack.callback(self.database.close)
         self._stack.callback(self.shelf.close)
+        self._stack.push_async_callback(self.encoder.close)
+        self.space.look(self.clock.monotonic())
         await self.courier.start()
         for closing in (self.courier.stop, self.calls.close, self.sessions.stop, self.proxy.close):
             self._stack.push_async_callback(closing)
@@ -180,7 +207,8 @@ class Platform:
         return self.engine.sip_url if isinstance(self.engine, AsteriskEngine) else None
 
     def _make_application(self) -> FastAPI:
-        door = Door(self.clock, list(self.settings.trusted_proxies))
+        proxies = list(self.settings.trusted_proxies)
+        door = Door(self.clock, proxies)
         orders = OrdersApi(self.calls, door, free_softphone(self.calls, self.sessions))
         softphone = Softphone(
             self.database,
@@ -189,16 +217,18 @@ class Platform:
             self.clock,
             lambda: self.public_url,
             PAGES,
-            list(self.settings.trusted_proxies),
+            proxies,
         )
         routers: list[APIRouter] = [
             calls_router(CallsApi(self.calls, self.sessions, door), orders),
             agents_router(AgentsApi(self.database, self.clock, self.sessions, door)),
             events_router(EventsApi(self.database, self.hub, door)),
             feed_router(FeedApi(self.database, self.clock, door)),
-            recordings_router(self.database, self.shelf),
+            callbacks_router(CallbackApi(self.database, self.clock, door, self.courier)),
+            recording_router(RecordingApi(self.database, self.eraser, door)),
+            recordings_router(RecordingsDoor(self.database, self.shelf, self.encoder, self.clock, proxies)),
             softphone_router(softphone),
-            health_router(lambda: {"engine": self.engine.ready, "database": self.database.health().ok}),
+            health_router(lambda: {"engine": self.engine.ready, "database": self.database.health().ok}, self.space.shown),
             api_docs_router(PAGES),
         ]
         return make_app(routers, self.settings, Description(TITLE, ABOUT, TAGS, webhooks.routes))
@@ -226,11 +256,14 @@ class Platform:
 
     def _call_changed(self, entry: Entry) -> None:
         """After each change of a call is stored: tell the agents' pages, those who follow events, and the courier."""
-        self.hub.wake(entry.request.account_id)
-        self.courier.wake_events(entry.request.account_id)
+        self._events_stored(entry.request.account_id)
         self.attendance.changed(entry)
         if not entry.call.live:
             self.courier.wake(entry.request.account_id)
+
+    def _events_stored(self, account_id: str) -> None:
+        self.hub.wake(account_id)
+        self.courier.wake_events(account_id)
 
     def _key_pressed(self, entry: Entry, event: DigitPressed) -> None:
         """Digits go to the agents' pages and nowhere else: they may be part of a card number."""
@@ -266,8 +299,17 @@ class Platform:
 
     async def _retain(self) -> None:
         while True:
-            await erase_due(self.database, self.shelf, self.clock.now())
+            await erase_due(self.database, self.eraser, self.clock.now())
             await self.clock.sleep(RETENTION_EVERY_S)
+
+    async def _erase_ordered(self) -> None:
+        """Carry out what the operator's command has ordered, and what a crash has left undone."""
+        while True:
+            await self.eraser.finish()
+            await self.clock.sleep(ERASE_EVERY_S)
+
+    async def _watch_space(self) -> None:
+        await self.space.watch(self.clock)
 
     async def _steadily(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Keep a background task alive: what breaks it is logged, and it begins again a little later."""

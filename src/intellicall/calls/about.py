@@ -29,6 +29,7 @@ TAGS = (
     ("agents", "Whether an agent can be called now."),
     ("events", "What happens to calls, live."),
     ("results", "Every result, for those who pull, and to reconcile with."),
+    ("callbacks", "The endpoint that results are pushed to, and the log of what was pushed."),
     ("recordings", "The link that a result carries. The link is the permission."),
     ("launch", "The link behind a CRM's Dial button."),
     ("operation", "For supervisors and load balancers."),

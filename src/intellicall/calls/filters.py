@@ -139,13 +139,16 @@ def one_of(query: Mapping[str, str], name: str, known: list[str]) -> str:
 
 
 def read_time(query: Mapping[str, str], name: str) -> datetime | None:
-    """Return an ISO 8601 time in UTC; None without the parameter. Raises Refused INVALID_FIELD.
+    """Return a parameter that is a time, as `needed_time` does; None without it."""
+    return needed_time(query[name], name) if name in query else None
+
+
+def needed_time(word: str, name: str) -> datetime:
+    """Return an ISO 8601 time in UTC. Raises Refused INVALID_FIELD with `name`.
 
     A zone whose plus was not encoded arrives with a space, and is understood.
     """
-    if name not in query:
-        return None
-    text = _ZONE_WITHOUT_PLUS.sub(r"\1+\2", query[name])
+    text = _ZONE_WITHOUT_PLUS.sub(r"\1+\2", word)
     try:
         if _TIME.fullmatch(text):
             return datetime.fromisoformat(text).astimezone(UTC)
