@@ -122,6 +122,10 @@ class Settings(BaseSettings):
         return self.data_dir / "recordings"
 
     @property
+    def formats_dir(self) -> Path:
+        return self.data_dir / "formats"
+
+    @property
     def engine_dir(self) -> Path:
         return self.data_dir / "engine"
 

@@ -189,7 +189,7 @@ def test_more_than_4_gib_is_refused_and_kept(folder: Path) -> None:
 
 
 def test_5_mb_take_milliseconds(folder: Path) -> None:
-    """Without the disk's own fsync it is one copy inside the kernel."""
+    """Without the disk's own fsync it is one copy inside the kernel, and one reading for the SHA-256."""
     times = []
     for _ in range(5):
         write_raw(folder, bytes(5_000_000))
@@ -197,7 +197,7 @@ def test_5_mb_take_milliseconds(folder: Path) -> None:
         seal_file(folder, NAME)
         times.append(time.process_time() - began)
         (folder / f"{NAME}.wav").unlink()
-    assert min(times) < 0.02
+    assert min(times) < 0.06
 
 
 async def test_pieces_are_what_the_file_holds(shelf: DiskShelf, folder: Path) -> None:

@@ -9,13 +9,19 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from tests.callbacks.samples import account
+from tests.support.clock import HandClock
 
 from intellicall.accounts.changes import create_account
 from intellicall.ids import new_recording_name
-from intellicall.recordings import retention, store
+from intellicall.recordings import access, retention, store
+from intellicall.recordings.access import What
 from intellicall.recordings.disk import DiskShelf
+from intellicall.recordings.encoder import Encoder
+from intellicall.recordings.erasing import Eraser
+from intellicall.recordings.news import News, Telling
 from intellicall.recordings.recording import Recording, State
 from intellicall.recordings.shelf import Sealed
+from intellicall.recordings.space import Space
 from intellicall.storage.database import Database
 
 AT = datetime(2026, 7, 3, 10, 0, tzinfo=UTC)
@@ -83,6 +89,7 @@ async def test_what_is_older_than_its_account_keeps_is_erased(database: Database
         await database.write(partial(create_account, account=replace(account(account_id, None), retention_days=days), now=AT))
     kept: list[str] = []
     gone: list[str] = []
+    ordered: list[str] = []
     for account_id, age, is_due in (
         ("short", 31, True),
         ("short", 29, False),
@@ -91,19 +98,33 @@ async def test_what_is_older_than_its_account_keeps_is_erased(database: Database
     ):
         for state in State:
             name = await database.write(partial(add, account_id=account_id, at=now - timedelta(days=age), state=state))
-            has_file = state in {State.READY, State.PENDING, State.INCOMPLETE, State.FAILED}
-            if has_file:
+            if state in {State.READY, State.PENDING, State.INCOMPLETE, State.FAILED}:
                 (gone if is_due else kept).append(name)
-    shelf = DiskShelf(tmp_path / "recordings")
-    for name in kept + gone:
+            elif state is State.ERASING:
+                ordered.append(name)
+    clock = HandClock()
+    shelf, encoder = DiskShelf(tmp_path / "recordings"), Encoder(tmp_path / "formats", 10, Space())
+    for name in kept + gone + ordered:
         (tmp_path / "recordings" / f"{name}.wav").write_bytes(b"x")
+        (tmp_path / "formats" / f"{name}.mp3").write_bytes(b"x")
+    told: list[News] = []
+    woken: list[str] = []
+    eraser = Eraser(database, shelf, encoder, clock, Telling(lambda _connection, news: told.append(news), woken.append))
     assert set(await database.read(partial(retention.due, now=now))) == set(gone)
     assert len(await database.read(partial(retention.due, now=now, limit=3))) == 3
-    assert await retention.erase_due(database, shelf, now) == len(gone)
-    assert await retention.erase_due(database, shelf, now) == 0
-    assert {file.stem for file in (tmp_path / "recordings").iterdir()} == set(kept)
+    assert await eraser.finish() == len(ordered)
+    assert {news.reason for news in told} == {"deleted"}
+    assert await retention.erase_due(database, eraser, now) == len(gone)
+    assert await retention.erase_due(database, eraser, now) == 0
+    assert [news.reason for news in told[len(ordered) :]] == ["retention"] * len(gone)
+    assert len(woken) == len(told)
+    for folder in ("recordings", "formats"):
+        assert {file.stem for file in (tmp_path / folder).iterdir()} == set(kept)
     for name in gone:
         found = await database.read(partial(store.find, name=name))
         assert found is not None
-        assert found.state is State.ERASED
+        assert (found.state, found.reason) == (State.ERASED, "retention")
+        [noted] = await database.read(partial(access.accesses, name=name))
+        assert (noted.at, noted.address, noted.what) == (clock.now(), None, What.RETENTION)
+    await encoder.close()
     shelf.close()

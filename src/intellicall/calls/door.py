@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 
 from intellicall.accounts import store as accounts
-from intellicall.accounts.account import Account, Network
+from intellicall.accounts.account import Account, Address, Network
 from intellicall.clock import Clock
 from intellicall.errors import Code, Refused
 from intellicall.web.address import client_address
@@ -27,5 +27,9 @@ class Door:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():
             raise Refused(Code.MISSING_KEY, field="Authorization")
-        address = client_address(request.scope, self._proxies)
+        address = self.address(request)
         return lambda connection: accounts.authenticate_server(connection, key.strip(), address, self._clock.now())
+
+    def address(self, request: Request) -> Address | None:
+        """Return the address of the one who asks, as configured proxies tell it."""
+        return client_address(request.scope, self._proxies)

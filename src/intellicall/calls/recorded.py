@@ -12,7 +12,7 @@ from intellicall.calls.journal import Journal, JournalEntry
 from intellicall.calls.result import Entry
 from intellicall.calls.table import State
 from intellicall.clock import Clock
-from intellicall.recordings.news import News, Tell
+from intellicall.recordings.news import News
 from intellicall.recordings.outcome import LINKED, Kept, Outcome, outcome_of
 from intellicall.recordings.space import Space
 
@@ -39,8 +39,8 @@ def recording_told(entry: Entry, kept: Kept) -> Told | None:
     return _told(entry, News(entry.call.id, entry.recording, kept.sealed))
 
 
-def teller(journal: Journal, clock: Clock, told: Callable[[Entry], None]) -> Tell:
-    """Return how the recordings room tells of what became of a recording. `told` is called in the transaction."""
+def teller(journal: Journal, clock: Clock) -> Callable[[Connection, News], None]:
+    """Return how the recordings room tells of what became of a recording: `recordings.news.Telling.tell`."""
 
     def tell(connection: Connection, news: News) -> None:
         before = store.by_id(connection, news.call_id)
@@ -52,7 +52,6 @@ def teller(journal: Journal, clock: Clock, told: Callable[[Entry], None]) -> Tel
         about = {"uuid": before.request.uuid or news.call_id, **data}
         happened = JournalEntry(news.call_id, before.request.account_id, after.seq, clock.now(), kind, about)
         store.save(connection, journal, after, [happened])
-        told(after)
 
     return tell
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from errno import ENOSPC
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +37,10 @@ PIECE_BYTES = 16_000 * FRAME_BYTES
 Source = Callable[[], Awaitable[OpenRecording | None]]
 
 
+class NothingThere(Exception):  # noqa: N818 - a state of the world
+    """There is no recording to make anything of."""
+
+
 class Encoder:
     """Keeps what it made in one folder, which is its own (mode 0700), within `cache_mb`; the one unused for longest goes first."""
 
@@ -47,6 +52,7 @@ class Encoder:
         self._readers = ThreadPoolExecutor(2, "recordings-formats")
         self._turn = asyncio.Lock()
         self._making: dict[tuple[str, Format], asyncio.Task[None]] = {}
+        space.relieve = self.drop
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in folder.glob("*.part"):
             left.unlink(missing_ok=True)
@@ -54,7 +60,7 @@ class Encoder:
     async def open(self, name: str, form: Format, source: Source) -> OpenRecording | None:
         """Return the recording in this format, made from what `source` opens; None while it is still being made.
 
-        Raises FileNotFoundError when `source` has nothing, OSError when it cannot be made, Refused RECORDING_DISK_FULL.
+        Raises NothingThere when `source` has nothing; Refused RECORDING_DISK_FULL; OSError when the disk or the encoder fails.
         """
         path = self._path(name, form)
         if opened := await self._on(self._readers, partial(_open, path, self._readers)):
@@ -72,7 +78,7 @@ class Encoder:
         if not done:
             return None
         if task.cancelled():
-            raise FileNotFoundError
+            raise NothingThere
         task.result()
         return await self._on(self._readers, partial(_open, path, self._readers))
 
@@ -86,7 +92,7 @@ class Encoder:
 
     def drop(self) -> None:
         """Throw away all that is kept, to make room. Blocks for milliseconds."""
-        _unlink(list(self._folder.iterdir()))
+        _unlink([file for file in self._folder.iterdir() if file.suffix != ".part"])
 
     async def close(self) -> None:
         """Stop making anything; what is begun is thrown away."""
@@ -94,6 +100,10 @@ class Encoder:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.stop()
+
+    def stop(self) -> None:
+        """Let go of the threads; nothing is being made."""
         self._thread.shutdown()
         self._readers.shutdown()
 
@@ -112,7 +122,7 @@ class Encoder:
         async with self._turn:
             opened = await source()
             if opened is None:
-                raise FileNotFoundError
+                raise NothingThere
             try:
                 await self._encode(part, form, opened)
                 await self._on(self._readers, partial(_keep, part, path, self._most_bytes))
@@ -127,8 +137,11 @@ class Encoder:
         try:
             async for piece in _audio(opened):
                 await self._on(self._thread, partial(target.buffer_write, piece, "int16"))
+        except soundfile.SoundFileError as error:
+            raise OSError("the encoder failed") from error
         finally:
             await asyncio.shield(self._on(self._thread, target.close))
+        await self._on(self._thread, partial(_check, part, whole_frames(opened.size - HEADER_BYTES) // FRAME_BYTES))
 
     async def _on(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
@@ -150,6 +163,17 @@ def _create(part: Path, form: Format) -> soundfile.SoundFile:
     os.close(descriptor)
     kind = KINDS[form]
     return soundfile.SoundFile(str(part), "w", RATE, CHANNELS, format=kind.container, subtype=kind.encoding)
+
+
+def _check(part: Path, frames: int) -> None:
+    """libsndfile does not always notice that a disk is full: what it wrote must be as long as what it was given."""
+    try:
+        with soundfile.SoundFile(str(part)) as made:
+            whole = abs(made.frames - frames) <= RATE // 10
+    except soundfile.SoundFileError:
+        whole = False
+    if not whole:
+        raise OSError(ENOSPC, "not all of it was written")
 
 
 def _open(path: Path, threads: ThreadPoolExecutor) -> OpenRecording | None:

@@ -19,5 +19,11 @@ class News:
     reason: str | None = None
 
 
-Tell = Callable[[Connection, News], None]
-"""Appends it to the call's journal and shows it in the call; part of the caller's transaction. Calls that never were are let be."""
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How news comes to a call: `tell` puts it into the call's journal and row, in the transaction that makes it true; `wake` tells
+    those who follow the account's events, when it is stored. A call that never was is let be.
+    """
+
+    tell: Callable[[Connection, News], None]
+    wake: Callable[[str], None]

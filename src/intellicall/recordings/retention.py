@@ -1,17 +1,15 @@
-"""Erasing what an account no longer keeps: file first, then the row's mark, so that a crash leaves nothing unerased for good."""
+"""What an account no longer keeps: recordings older than its retention days, and access logs older than anybody asks for."""
 
 from datetime import datetime, timedelta
 from functools import partial
 
-import structlog
 from sqlalchemy import Connection
 
 from intellicall.accounts.store import list_accounts
-from intellicall.recordings import store
-from intellicall.recordings.shelf import Shelf
+from intellicall.recordings import access, store
+from intellicall.recordings.access import What
+from intellicall.recordings.erasing import Eraser
 from intellicall.storage.database import Database
-
-log = structlog.get_logger()
 
 BATCH = 500
 
@@ -27,17 +25,19 @@ def due(connection: Connection, now: datetime, limit: int = BATCH) -> list[str]:
     return names
 
 
-async def erase_due(database: Database, shelf: Shelf, now: datetime) -> int:
+async def erase_due(database: Database, eraser: Eraser, now: datetime) -> int:
     """Erase everything that is due and return how many recordings that were. Run once an hour.
 
     Raises StorageUnavailable and OSError; the next run goes on with the rest.
     """
     count = 0
     while names := await database.read(partial(due, now=now)):
-        for name in names:
-            await shelf.erase(name)
-            await database.write(partial(store.erased, name=name))
-        count += len(names)
-    if count:
-        log.info("recordings_erased", count=count)
+        await database.write(partial(_mark, names=names))
+        count += await eraser.finish()
+    await database.write(partial(access.forget_old, now=now))
     return count
+
+
+def _mark(connection: Connection, names: list[str]) -> None:
+    for name in names:
+        store.erase(connection, name, What.RETENTION.value)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Space:
         self._exhausted_at: float | None = None
         self.free: int | None = None  # bytes on the recordings' disk; None: not looked yet
         self.level = Level.OK
+        self.relieve: Callable[[], None] = lambda: None  # throws away what can be made again
 
     @property
     def full(self) -> bool:
@@ -77,6 +78,8 @@ class Space:
         self.level = level
         tell = log.info if level is Level.OK else log.warning
         tell("disk_space", level=level, free_mb=(self.free or 0) // MB)
+        if level is not Level.OK:
+            self.relieve()
 
     async def watch(self, clock: Clock) -> None:
         """Look every 2 s, for ever."""

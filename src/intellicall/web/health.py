@@ -1,6 +1,7 @@
 """Is the process alive, and can it take calls? For supervisors, load balancers and the demo."""
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
@@ -15,23 +16,31 @@ class Alive(BaseModel):
     status: str
 
 
-class Parts(RootModel[dict[str, bool]]):
-    """The parts of the platform, and whether each is ready."""
+class Disk(BaseModel):
+    """The disk of the recordings. `low`: a warning. `full`: accounts that record are refused, or call unrecorded, as they say."""
+
+    level: Literal["ok", "low", "full"]
+    free_mb: int | None
 
 
+class Parts(RootModel[dict[str, bool | Disk]]):
+    """The parts of the platform, and whether each is ready; and `disk`, which keeps it from nothing."""
+
+
+_DISK = {"level": "ok", "free_mb": 41_210}
 _ALIVE = operation("alive", "Is the process alive?", {200: Answer("It is.", Alive, {"alive": {"status": "alive"}})}, public=True)
 _READY = operation(
     "ready",
     "Can it take calls?",
     {
-        200: Answer("Every part is ready.", Parts, {"ready": {"engine": True, "database": True}}),
-        503: Answer("Some part is not.", Parts, {"not_ready": {"engine": True, "database": False}}),
+        200: Answer("Every part is ready.", Parts, {"ready": {"engine": True, "database": True, "disk": _DISK}}),
+        503: Answer("Some part is not.", Parts, {"not_ready": {"engine": True, "database": False, "disk": _DISK}}),
     },
     public=True,
 )
 
 
-def router(parts: Callable[[], Mapping[str, bool]]) -> APIRouter:
+def router(parts: Callable[[], Mapping[str, bool]], disk: Callable[[], Mapping[str, object]]) -> APIRouter:
     """Return `/healthz` (200 while the process answers) and `/readyz` (503, naming the parts, while any is not ready)."""
     routes = APIRouter(tags=["operation"])
 
@@ -44,6 +53,6 @@ def router(parts: Callable[[], Mapping[str, bool]]) -> APIRouter:
     async def ready() -> JSONResponse:
         """Tell which parts are ready; 503 unless all are. No key is asked for."""
         state = dict(parts())
-        return JSONResponse(state, status_code=200 if all(state.values()) else 503)
+        return JSONResponse({**state, "disk": dict(disk())}, status_code=200 if all(state.values()) else 503)
 
     return routes
