@@ -3,7 +3,7 @@
 PYTHON := .venv/bin/python
 export PYTHONWARNINGS ?=
 
-.PHONY: demo test check unit bench reference lock pages clean help
+.PHONY: demo test check unit bench soak reference lock pages clean help
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,6 +29,10 @@ check: ## Types, lint, laws of the house, generated files, front end.
 bench: ## Print the table of the speed budget beside raw Asterisk, and store it as JSON.
 	@scripts/prepare test
 	@$(PYTHON) -m bench $(BENCH)
+
+soak: ## Let seeded kills strike 20 calls a second for ten minutes and judge every call: make soak SOAK="--minutes 60 --seed 7".
+	@scripts/prepare test
+	@$(PYTHON) -m tests.storm $(SOAK)
 
 reference: ## Write the generated documentation again.
 	.venv/bin/intellicall reference --write

@@ -21,6 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 from tests.storm.numbers import AGENT_TONES, CUSTOMER_TONES, Fate, Part, part_of
 from tests.support.audio import decode_a_law
+from tests.support.sip_text import Headers, headers_of, response
 
 from intellicall.telephony.testnet.sounds import a_law, tone
 
@@ -34,8 +35,6 @@ _USER = re.compile(r"^\w+ sip:([^@;>]+)@")
 _CONTACT = re.compile(r"<([^>]+)>")
 _MEDIA = re.compile(r"^m=audio (\d+)", re.MULTILINE)
 _REFUSALS = {Fate.BUSY: "486 Busy Here", Fate.CARRIER_FAILS: "503 Service Unavailable"}
-
-Headers = dict[str, list[str]]
 
 
 @dataclass(slots=True)
@@ -100,7 +99,7 @@ class Phones:
             self._take(data.decode(errors="replace"), source)
 
     def _take(self, text: str, source: tuple[str, int]) -> None:
-        headers = _headers(text)
+        headers = headers_of(text)
         leg = self._legs.get(headers["call-id"][0])
         if text.startswith("INVITE "):
             self._invited(text, headers, leg, source)
@@ -108,16 +107,16 @@ class Phones:
             if leg and leg.answered and not leg.confirmed:
                 self._confirmed(leg)
         elif text.startswith("CANCEL "):
-            self._send(_response(headers, "200 OK"), source)
+            self._send(response(headers, "200 OK"), source)
             if leg and not leg.answered and not leg.over:
                 self._send(leg.final, source)  # 487 for the INVITE
                 self._end(leg, "canceled")
         elif text.startswith("BYE "):
-            self._send(_response(headers, "200 OK"), source)
+            self._send(response(headers, "200 OK"), source)
             if leg and not leg.over:
                 self._end(leg, "engine")
         elif text.startswith("OPTIONS "):
-            self._send(_response(headers, "200 OK"), source)
+            self._send(response(headers, "200 OK"), source)
         elif text.startswith("SIP/2.0 ") and leg and headers["cseq"][0].endswith("BYE"):
             leg.tries = TRIES
 
@@ -129,21 +128,21 @@ class Phones:
         user = _USER.match(text)
         part = part_of(f"+{user[1].removeprefix('+')}") if user is not None else None
         if part is None or ";tag=" in headers["to"][0]:
-            self._send(_response(headers, "404 Not Found"), source)
+            self._send(response(headers, "404 Not Found"), source)
         else:
             self._begin(text, headers, part, source)
 
     def _begin(self, text: str, headers: Headers, part: Part, source: tuple[str, int]) -> None:
         tag = f";tag=storm{len(self._legs)}"
-        leg = Leg(part, headers["call-id"][0], source, _response(headers, "487 Request Terminated", tag))
+        leg = Leg(part, headers["call-id"][0], source, response(headers, "487 Request Terminated", tag))
         self._legs[leg.sip_id] = leg
         self.note("invited", leg)
         refusal = _REFUSALS.get(part.fate) if part.customer else ("486 Busy Here" if part.fate is Fate.AGENT_BUSY else None)
         if refusal:
-            self._send(_response(headers, refusal, tag), source)
+            self._send(response(headers, refusal, tag), source)
             self._end(leg, refusal)
         elif part.customer and part.fate is Fate.NO_ANSWER:
-            self._send(_response(headers, "180 Ringing", tag, contact=self.port), source)
+            self._send(response(headers, "180 Ringing", tag, contact=self.port), source)
         else:
             self._answer(text, headers, leg, tag)
 
@@ -159,7 +158,7 @@ class Phones:
             f"From: {headers['to'][0]}{tag}\r\nTo: {headers['from'][0]}\r\nCall-ID: {leg.sip_id}\r\n"
             "CSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
         ).encode()
-        leg.final = _response(headers, "200 OK", tag, contact=self.port, media=int(leg.media.getsockname()[1]))
+        leg.final = response(headers, "200 OK", tag, contact=self.port, media=int(leg.media.getsockname()[1]))
         leg.answered = time.time()
         self.note("answered", leg)
         self._final_again(leg)
@@ -292,28 +291,6 @@ def _socket() -> socket.socket:
     made.setblocking(False)
     made.bind(("127.0.0.1", 0))
     return made
-
-
-def _headers(text: str) -> Headers:
-    found: Headers = {}
-    for line in text.partition("\r\n\r\n")[0].split("\r\n")[1:]:
-        name, _, value = line.partition(":")
-        found.setdefault(name.strip().lower(), []).append(value.strip())
-    return found
-
-
-def _response(headers: Headers, status: str, tag: str = "", *, contact: int = 0, media: int = 0) -> bytes:
-    body = ""
-    if media:
-        body = (
-            "v=0\r\no=storm 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-            f"m=audio {media} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=ptime:20\r\na=sendrecv\r\n"
-        )
-    lines = [f"SIP/2.0 {status}", *(f"Via: {via}" for via in headers["via"]), f"From: {headers['from'][0]}"]
-    lines += [f"To: {headers['to'][0]}{tag}", f"Call-ID: {headers['call-id'][0]}", f"CSeq: {headers['cseq'][0]}"]
-    lines += [f"Contact: <sip:storm@127.0.0.1:{contact}>"] if contact else []
-    lines += ["Content-Type: application/sdp"] if body else []
-    return ("\r\n".join(lines) + f"\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode()
 
 
 async def main(log: Path) -> None:

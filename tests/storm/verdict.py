@@ -141,6 +141,8 @@ class _Case:
         customer = self._leg("customer")
         talk = self._talk(customer)
         self.verdict.counts[f"status {result['status']}"] += 1
+        if result["reason"] == "engine_lost" and not self._engine_died_near(self._leg("agent")):
+            self._violation("A13", "the engine was lost though nobody killed it")
         if result["status"] != "ANSWER":
             if talk is not None and talk > CROSSING_S and not self._engine_died_near(customer):
                 self._violation("I5", f"{result['status']} {result['reason']}, but the two talked for {talk:.1f} s")
