@@ -1,8 +1,9 @@
 """The courier against real HTTP receivers; time is moved by hand except where the guide's seconds themselves are the subject."""
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -26,8 +27,16 @@ PATIENCE_S = 10.0
 
 
 @asynccontextmanager
-async def running(database: Database, clock: Clock, timeout_s: float = 5.0) -> AsyncIterator[Courier]:
-    courier = Courier(database, clock, HttpTransport(allow_private=True, timeout_s=timeout_s), grace_s=0.1)
+async def running(
+    database: Database,
+    clock: Clock,
+    timeout_s: float = 5.0,
+    *,
+    draw: Callable[[], float] = random.random,
+    allow_private: bool = True,
+) -> AsyncIterator[Courier]:
+    transport = HttpTransport(allow_private=allow_private, timeout_s=timeout_s)
+    courier = Courier(database, clock, transport, grace_s=0.1, draw=draw)
     await courier.start()
     try:
         yield courier
@@ -197,18 +206,19 @@ async def test_a_delivery_in_flight_is_not_attempted_twice_at_once(sqlite_databa
         assert len(crm.requests) == 1
 
 
-async def test_a_crash_between_the_2xx_and_its_record_repeats_the_same_bytes(sqlite_database: Database) -> None:
+async def test_a_crash_between_the_2xx_and_its_record_repeats_the_same_bytes(database: Database) -> None:
     clock = HandClock(AT)
     async with receiver(answers(200)) as crm:
-        await sqlite_database.write(partial(add_account, account_id="a", url=crm.url))
-        courier = Courier(sqlite_database, clock, transport := _DiesAfterAnswer(allow_private=True), grace_s=0)
+        await database.write(partial(add_account, account_id="a", url=crm.url))
+        courier = Courier(database, clock, transport := _DiesAfterAnswer(allow_private=True), grace_s=0)
         await courier.start()
-        await end(sqlite_database, courier, ended("a"))
+        await end(database, courier, ended("a"))
         await transport.answered.wait()
         await asyncio.gather(clock.advance(3), courier.stop())
-        async with running(sqlite_database, clock):
-            (delivery,) = await until_state(sqlite_database, State.DELIVERED)
+        async with running(database, clock):
+            (delivery,) = await until_state(database, State.DELIVERED)
         assert [request.body for request in crm.requests] == [delivery.body] * 2
+        assert [request.headers["webhook-id"] for request in crm.requests] == [delivery.id] * 2
         assert delivery.attempts == 1
 
 
