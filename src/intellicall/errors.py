@@ -133,7 +133,7 @@ KINDS: dict[Code, Kind] = {
     Code.RECORDING_DISK_FULL: Kind(
         503,
         "There is no room for recordings",
-        "Nothing was dialed. The operator makes room on the disk, or lets the account call unrecorded meanwhile.",
+        "Tell the operator: the disk needs room, or the account is set to call unrecorded meanwhile.",
     ),
     Code.LAUNCH_EXPIRED: Kind(410, "This link has expired", "Click Dial in your CRM again."),
     Code.LAUNCH_SPENT: Kind(410, "This click has already made its call", "Click Dial in your CRM again to call again."),

@@ -24,11 +24,12 @@ async def test_the_guides_request_gets_its_call_and_its_result(api: Api) -> None
     assert list(result) == [
         "call_id", "uuid", "status", "duration", "customer_number", "agent_number", "crm_username", "call_type",
         "disposition", "direction", "start_time", "end_time", "recording_url", "answer_time", "reason", "ended_by",
-        "transferred_to", "notes",
+        "transferred_to", "notes", "recording",
     ]  # fmt: skip
     assert (result["call_id"], result["uuid"], result["status"]) == (call["call_id"], "your-own-call-id", "ANSWER")
     assert (result["customer_number"], result["agent_number"]) == ("2025550100", "2025550109"), "echoed as they were sent"
     assert (result["duration"], result["reason"], result["ended_by"]) == (5, "agent_hung_up", "agent")
+    assert result["recording"] == "ready"
     async with api.session.get(result["recording_url"].replace("localhost", "127.0.0.1")) as recording:
         assert (recording.status, recording.content_type) == (200, "audio/wav")
         assert abs(len(await recording.read()) - 44 - 5 * 32000) < 0.5 * 32000

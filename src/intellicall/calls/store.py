@@ -157,7 +157,7 @@ def admit(connection: Connection, journal: Journal, request: Request, limit: int
     if not engine_ready:
         raise Refused(Code.ENGINE_UNAVAILABLE, retry_after=3)
     if request.refused:
-        raise Refused(request.refused)
+        raise Refused(request.refused, "Nothing was dialed: the account's calls are recorded, and the disk has no room for it.")
     if request.softphone and request.agent_id:
         _check_agent_free(connection, request, request.agent_id)
     if connection.execute(_LIVE_COUNT, {"account": request.account_id}).scalar_one() >= limit:
@@ -335,7 +335,7 @@ def entry_of(row: Row[Any]) -> Entry:
 
 def _seats(call: Call) -> dict[str, Any]:
     seats = {seat.value: [one.id, one.leg.value, one.line, one.muted] for seat, one in call.seats.items()}
-    return {**seats, "dialed": call.dialed, "paused": call.paused}
+    return {**seats, "dialed": call.dialed, "paused": call.paused, "late": call.ended_late}
 
 
 def _seated(stored: dict[str, Any]) -> dict[str, Any]:
@@ -345,7 +345,7 @@ def _seated(stored: dict[str, Any]) -> dict[str, Any]:
         for seat in (Party.AGENT, Party.CUSTOMER, Party.GUEST)
         if seat in stored
     }
-    return {**taken, "dialed": stored["dialed"], "paused": stored["paused"]}
+    return {**taken, "dialed": stored["dialed"], "paused": stored["paused"], "ended_late": stored["late"]}
 
 
 def _agent_at(entry: Entry, seat: Party) -> str | None:
