@@ -224,17 +224,15 @@ class Phones:
     # -- RTP (RFC 3550)
 
     def _speak(self, now: float) -> None:
+        """Say what is due. What a busy machine delayed is said late, not never, and by all in turns, as it would have come."""
         for leg in self._talking:
-            if leg.over:
-                continue
-            if now - leg.heard_at > SILENT_FOR_S:
+            if not leg.over and now - leg.heard_at > SILENT_FOR_S:
                 self._end(leg, "silence")
-                continue
-            while (
-                leg.packets < (now - leg.since) / PACKET_S and not leg.over
-            ):  # what a busy machine delayed is said late, not never
-                self._say(leg)
         self._talking = [leg for leg in self._talking if not leg.over]
+        behind = self._talking
+        while behind := [leg for leg in behind if leg.packets < (now - leg.since) / PACKET_S]:
+            for leg in behind:
+                self._say(leg)
 
     def _say(self, leg: Leg) -> None:
         leg.packets += 1
