@@ -29,6 +29,7 @@ SITE = EngineSite(
     user="user",
     password="secret",
     hold_music=Path("/music"),
+    legs=Path("/recordings/legs.csv"),
     external_address="198.51.100.7",
 )
 

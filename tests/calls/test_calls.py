@@ -321,3 +321,58 @@ async def test_a_leg_that_no_call_owns_is_ended(world: World) -> None:
     world.engine.come_back(restarted=False)
     await world.clock.advance(0)
     assert await world.engine.snapshot() == []
+
+
+async def test_what_ended_while_the_platform_was_dead_has_its_true_times(database: Database, tmp_path: Path) -> None:
+    """Unrecorded calls: nothing but the engine's memory tells. One of them was even answered in the gap."""
+    async with open_world(database, tmp_path) as before:
+        talking, _ = await before.calls.start(before.request(recording=False), limit=10)
+        await before.until_state(talking.call.id, State.TALKING)
+        ringing, _ = await before.calls.start(before.request("no_answer", recording=False), limit=10)
+        await before.until_state(ringing.call.id, State.CUSTOMER_RINGING)
+        engine, clock = before.engine, before.clock
+    await clock.advance(5)
+    engine.far_end_answers(ringing.call.id, Role.CUSTOMER)
+    await clock.advance(2)
+    engine.far_end_hangs_up(talking.call.id, Role.AGENT)
+    engine.far_end_hangs_up(ringing.call.id, Role.CUSTOMER)
+    await clock.advance(300)
+    async with open_world(database, tmp_path, engine, clock) as after:
+        for call_id in (talking.call.id, ringing.call.id):
+            await after.until_state(call_id, State.ENDED)
+        results = {entry.call_id: entry.data["result"] for entry in after.ended}
+        facts = ("status", "reason", "duration", "answer_time", "end_time")
+        assert [results[talking.call.id][name] for name in facts] == [
+            *("ANSWER", "agent_hung_up", 7, "2026-07-03T10:00:00Z", "2026-07-03T10:00:07Z")
+        ]
+        assert [results[ringing.call.id][name] for name in facts] == [
+            *("ANSWER", "customer_hung_up", 2, "2026-07-03T10:00:05Z", "2026-07-03T10:00:07Z")
+        ]
+        await engine.stop()
+
+
+async def test_that_an_end_is_an_estimate_survives_a_second_crash(database: Database, tmp_path: Path) -> None:
+    async with open_world(database, tmp_path) as world:
+        entry, _ = await world.calls.start(world.request(), limit=10)
+        talking = await world.until_state(entry.call.id, State.TALKING)
+        late = replace(talking, call=replace(talking.call, ended_late=True), seq=talking.seq + 1)
+        note = JournalEntry(entry.call.id, "a1", late.seq, talking.call.created_at, "leg_ends", {})
+        await database.write(lambda connection: store.save(connection, Journal(), late, [note]))
+        [stored] = await database.read(store.live)
+        assert stored.call.ended_late
+        await world.engine.stop()
+
+
+async def test_an_engine_that_dies_ends_its_calls_before_it_is_back(world: World) -> None:
+    talking, _ = await world.calls.start(world.request(recording=False), limit=10)
+    await world.until_state(talking.call.id, State.TALKING)
+    ringing, _ = await world.calls.start(world.request("no_answer"), limit=10)
+    await world.until_state(ringing.call.id, State.CUSTOMER_RINGING)
+    await world.clock.advance(7)
+    world.engine.die()
+    for entry in (talking, ringing):
+        await world.until_state(entry.call.id, State.ENDED)
+    results = {entry.call_id: entry.data["result"] for entry in world.ended}
+    assert [results[talking.call.id][name] for name in ("status", "duration", "reason")] == ["ANSWER", 7, "engine_lost"]
+    assert [results[ringing.call.id][name] for name in ("status", "duration", "reason")] == ["FAILED", 0, "engine_lost"]
+    assert await world.live() == []

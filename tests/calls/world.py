@@ -90,9 +90,11 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(database: Database, recordings: Path, engine: ScriptedEngine | None = None) -> AsyncIterator[World]:
+async def open_world(
+    database: Database, recordings: Path, engine: ScriptedEngine | None = None, clock: HandClock | None = None
+) -> AsyncIterator[World]:
     """Open a calls room; with `engine` given it is one that was running before (a restart of the platform)."""
-    clock = HandClock()
+    clock = clock or HandClock()
     engine = engine or ScriptedEngine(clock, SCRIPT, recordings)
     shelf = DiskShelf(recordings)
     ended: list[JournalEntry] = []

@@ -119,7 +119,7 @@ class Call:
     ended_at: datetime | None = None
     talk_s: float = 0.0
     reason: Reason | None = None
-    ended_late: bool = False  # nobody heard the end: `ended_at` is when it was found out; not kept through a restart
+    ended_late: bool = False  # nobody heard the end: `ended_at` is when it was found out
 
     @property
     def answered(self) -> bool:

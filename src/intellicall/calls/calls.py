@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -15,9 +16,10 @@ import structlog
 from sqlalchemy import Connection
 
 from intellicall.calls import store
-from intellicall.calls.call import Call, Fact, Leg, Participant, What, hang_up
+from intellicall.calls.call import Fact, What, hang_up
 from intellicall.calls.claims import Claims
 from intellicall.calls.conductor import Conductor, Surroundings, not_possible
+from intellicall.calls.differences import Difference, nothing_left_out, of_known_legs
 from intellicall.calls.facts import tick_of
 from intellicall.calls.orders import Ask, Note
 from intellicall.calls.request import Request
@@ -28,12 +30,15 @@ from intellicall.recordings import store as recordings
 from intellicall.storage.database import ANSWER_S
 from intellicall.storage.faults import Fault, StorageUnavailable
 from intellicall.telephony.engine import (
+    Cause,
     DigitPressed,
+    EngineDied,
     EngineEvent,
     EngineLost,
     EngineReady,
     EngineUnavailable,
-    LegSeen,
+    LegEnded,
+    LegEvent,
 )
 
 log = structlog.get_logger()
@@ -56,6 +61,8 @@ class Calls:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._recovering: asyncio.Task[None] | None = None
         self._taken_up = False
+        self._compared = False
+        self._engine_new = False
         self._engine_watchers: list[Callable[[bool], None]] = []
         self._claims = Claims()
         self._keys: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()  # of orders under way
@@ -198,6 +205,8 @@ class Calls:
             case EngineLost():
                 log.warning("engine_lost", live_calls=len(self._conductors))
                 self._tell_engine(ready=False)
+            case EngineDied(at=at):
+                self._lose_all(at)
             case EngineReady(restarted=restarted):
                 log.info("engine_ready", restarted=restarted, live_calls=len(self._conductors))
                 self._begin_reconciling(restarted=restarted)
@@ -206,13 +215,24 @@ class Calls:
                 if conductor := self._conductors.get(event.call_id):
                     self.around.pressed(conductor.entry, event)
             case _ if conductor := self._conductors.get(event.call_id):
-                conductor.hear(event, tick_of(event.at, self.around.clock.now(), self.around.clock.monotonic()))
+                self._hear(conductor, event)
+
+    def _lose_all(self, at: datetime) -> None:
+        """The engine's process has ended, and every leg with it: nothing has to be asked."""
+        log.error("engine_died", live_calls=len(self._conductors))
+        for conductor in self._conductors.values():
+            for participant in conductor.entry.call.seats.values():
+                if participant.here:
+                    self._hear(conductor, LegEnded(conductor.entry.call.id, participant.line, at, Cause.ENGINE_LOST))
+
+    def _hear(self, conductor: Conductor, event: LegEvent) -> None:
+        conductor.hear(event, tick_of(event.at, self.around.clock.now(), self.around.clock.monotonic()))
 
     def _begin_reconciling(self, *, restarted: bool) -> None:
         """Not before the calls of the last run are taken up: a leg whose call we do not know yet is no orphan."""
+        self._engine_new = restarted
         if self._taken_up:
-            difference = _nothing_left_out(Reason.ENGINE_LOST) if restarted else _of_known_legs
-            self._recovering = asyncio.get_running_loop().create_task(self._reconcile(difference))
+            self._recovering = asyncio.get_running_loop().create_task(self._reconcile())
 
     def _tell_engine(self, *, ready: bool) -> None:
         for watcher in self._engine_watchers:
@@ -226,27 +246,42 @@ class Calls:
         self._taken_up = True
         log.info("calls_taken_up", live_calls=len(entries))
         if self.around.engine.ready:
-            await self._reconcile(_nothing_left_out(Reason.PLATFORM_RESTARTED))
+            await self._reconcile()
         now, tick = self.around.clock.now(), self.around.clock.monotonic()
         for conductor in list(self._conductors.values()):
             if conductor.entry.call.state is State.ENDING:  # it was ending before we stopped: nothing is worth waiting for
                 conductor.post(Fact(What.OVERDUE, now, tick))
 
-    async def _reconcile(self, difference: "Difference") -> None:
-        """Make a fact of each difference between what we believe and what the engine has. Calls that move meanwhile are let be."""
+    def _difference(self) -> Difference:
+        """After a restart, of the engine or of ourselves, no order to dial is under way."""
+        if self._engine_new:
+            return nothing_left_out(Reason.ENGINE_LOST)
+        return of_known_legs if self._compared else nothing_left_out(Reason.PLATFORM_RESTARTED)
+
+    async def _reconcile(self) -> None:
+        """Make a fact of each difference between what we believe and what the engine has. Calls that move meanwhile are let be.
+
+        What the engine remembers comes first, for it has the true times; the rest is known as of now.
+        """
         believed = {conductor: conductor.entry for conductor in self._conductors.values()}
         try:
             seen = await self.around.engine.snapshot()
+            missed = await self.around.engine.missed(self._conductors.keys()) if believed else []
         except EngineUnavailable:
             return  # the next EngineReady brings us back here
+        difference, self._compared = self._difference(), True
         legs = {(leg.call_id, leg.leg): leg for leg in seen}
+        still = {conductor.entry.call.id: conductor for conductor, entry in believed.items() if conductor.entry is entry}
         now, tick = self.around.clock.now(), self.around.clock.monotonic()
-        for conductor, entry in believed.items():
-            if conductor.entry is entry:
-                for seat, participant in entry.call.seats.items():
-                    if told := difference(entry.call, participant, legs.get((entry.call.id, participant.line))):
-                        conductor.post(Fact(told[0], now, tick, seat, told[1], late=True))
-                conductor.rearrange()
+        for event in missed:
+            if conductor := still.get(event.call_id):
+                conductor.hear(event, tick - (now - event.at).total_seconds())
+        for conductor in still.values():
+            call = conductor.entry.call
+            for seat, participant in call.seats.items():
+                if told := difference(call, participant, legs.get((call.id, participant.line))):
+                    conductor.post(Fact(told[0], now, tick, seat, told[1], late=True))
+            conductor.rearrange()
         for call_id in {leg.call_id for leg in seen} - self._conductors.keys():
             log.warning("unknown_leg_ended", call_id=call_id)
             await self._end_unknown(call_id)
@@ -286,26 +321,3 @@ class Calls:
         for task in [*self._tasks, *([self._recovering] if self._recovering else [])]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-Difference = Callable[[Call, Participant, LegSeen | None], tuple[What, Reason | None] | None]
-
-
-def _nothing_left_out(reason: Reason) -> Difference:
-    """After a restart, of the platform or the engine, no order to dial is under way: a leg that is not there is gone."""
-
-    def difference(call: Call, participant: Participant, seen: LegSeen | None) -> tuple[What, Reason | None] | None:
-        if not participant.here:
-            return None
-        if seen is None:
-            return What.LEG_ENDED, None if call.answered and reason is not Reason.ENGINE_LOST else reason
-        return (What.ANSWERED, None) if seen.answered and not participant.up else None
-
-    return difference
-
-
-def _of_known_legs(_call: Call, participant: Participant, seen: LegSeen | None) -> tuple[What, Reason | None] | None:
-    """After a gap in the events: a leg that was being dialed may still come, so only legs that had been heard of can be gone."""
-    if seen is None:
-        return (What.LEG_ENDED, None) if participant.leg in (Leg.RINGING, Leg.UP) else None
-    return (What.ANSWERED, None) if seen.answered and participant.leg in (Leg.DIALING, Leg.RINGING) else None

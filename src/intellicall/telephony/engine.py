@@ -38,9 +38,13 @@ Promises
 17. An answered call is not disturbed when a further leg fails, ends, or is rung through a trunk that is away.
 18. Whoever `watch`es is told what is no fact of a call but explains it: each INVITE that left, each trunk that failed before
     another was tried, and how the audio of an answered leg was. Nothing depends on it; what is missed in a gap is never told.
+19. What was missed in a gap is remembered: `missed` tells when the customer answered and when each leg ended, true to 0.1 s, also
+    to a platform that was not there. Of the legs that end together the one whose far end hung up comes first.
+20. When the engine's own process ends, and it is ours, `EngineDied` is told at once: no leg lives from then on. Nothing more is
+    said of those legs; a new process is started, for ever.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -205,6 +209,13 @@ class EngineLost:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineDied:
+    """The engine's process has ended, and with it every leg, at this moment."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EngineReady:
     """Connected, provisioned and able to dial. `restarted`: it is a new engine process; no earlier leg lives."""
 
@@ -253,7 +264,7 @@ class LegHeard:
 
 LegNote = LegTried | TryFailed | LegHeard
 LegEvent = LegRinging | LegAnswered | LegEnded
-EngineEvent = LegEvent | DigitPressed | EngineLost | EngineReady
+EngineEvent = LegEvent | DigitPressed | EngineLost | EngineDied | EngineReady
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,4 +406,11 @@ class Engine(Protocol):
 
     async def snapshot(self) -> list[LegSeen]:
         """Return the legs that live now, of calls that carry our ids. Raises EngineUnavailable."""
+        ...
+
+    async def missed(self, call_ids: Collection[str]) -> list[LegAnswered | LegEnded]:
+        """Return what the engine remembers of these calls, heard before or not, in the order of cause and effect (promise 19).
+
+        Of the answers only the customer's; no end of a leg that lives. Raises EngineUnavailable.
+        """
         ...

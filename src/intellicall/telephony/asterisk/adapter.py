@@ -6,7 +6,7 @@ for their file, everything else is handed on in the same step.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from intellicall.clock import Clock
+from intellicall.telephony.asterisk import bygone
 from intellicall.telephony.asterisk.arranging import Arranger
 from intellicall.telephony.asterisk.closing import ClosedFiles
 from intellicall.telephony.asterisk.connection import AriLink, ConnectionGone, EngineConnection, Event, RequestRefused
@@ -47,6 +48,7 @@ from intellicall.telephony.asterisk.telling import Teller
 from intellicall.telephony.engine import (
     Arrangement,
     CallPlan,
+    EngineDied,
     EngineLost,
     EngineReady,
     EngineUnavailable,
@@ -93,6 +95,8 @@ class AsteriskEngine:
         self._secret = softphone_secret
         self._domain = softphone_domain
         self._process = process
+        if process is not None:
+            process.on_exit = self._process_ended
         self._trunks: dict[str, Trunk] = {}
         self._trunk_names: dict[str | None, str] = {}  # by endpoint; also of trunks that are no more, for calls on them
         self._trunks_known = False
@@ -286,6 +290,11 @@ class AsteriskEngine:
             for leg, channel in channels.items()
         ]
 
+    async def missed(self, call_ids: Collection[str]) -> list[LegAnswered | LegEnded]:
+        alive = await self._ask(living(self.live_link()))
+        lines = await asyncio.to_thread(bygone.read, self._recordings_dir, frozenset(call_ids))
+        return bygone.told(lines, {(call_id, leg) for call_id, channels in alive.items() for leg in channels})
+
     def _answered(self, call_id: str, leg_id: str) -> bool:
         call = self._calls.get(call_id)
         leg = call.legs.get(leg_id) if call is not None else None
@@ -349,6 +358,13 @@ class AsteriskEngine:
 
     def _now_ready(self, restarted: bool) -> None:  # noqa: FBT001 - the truth itself is the argument
         self._teller.tell(EngineReady(self._clock.now(), restarted=restarted))
+
+    def _process_ended(self) -> None:
+        """The connections are over, too, whether or not that was noticed yet."""
+        self._keeper.abandon()
+        for call in list(self._calls.values()):
+            self._forget(call)
+        self._teller.tell(EngineDied(self._clock.now()))
 
     def _now_lost(self) -> None:
         self._teller.tell(EngineLost(self._clock.now()))

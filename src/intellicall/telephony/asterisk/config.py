@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from intellicall.telephony.asterisk.bygone import LEG_FIELDS
 from intellicall.telephony.asterisk.dialplan import CHANNEL_VARIABLES, EXTENSIONS_CONF
 
 MODULES = (
@@ -25,6 +26,7 @@ MODULES = (
     *("chan_pjsip", "app_dial", "app_mixmonitor", "app_stack", "app_stasis"),
     *("res_stasis", "res_stasis_answer", "res_stasis_recording", "res_stasis_playback", "res_stasis_snoop"),
     *("res_ari", "res_ari_model", "res_ari_applications", "res_ari_asterisk", "res_ari_bridges", "res_ari_channels"),
+    *("res_cdrel_custom", "cel_custom"),
     *("res_ari_endpoints", "res_ari_events"),
 )
 """Loaded in this order. Left out on purpose: messaging, REFER, anonymous endpoints, STIR/SHAKEN, everything that runs programs.
@@ -57,6 +59,7 @@ class EngineSite:
     user: str
     password: str = field(repr=False)
     hold_music: Path
+    legs: Path
     external_address: str | None = None
     ca_file: Path | None = None
 
@@ -82,7 +85,8 @@ def configuration(site: EngineSite) -> dict[str, str]:
         "acl.conf": "",
         "stasis.conf": STASIS_CONF,
         "websocket_client.conf": "",
-        "cel.conf": "[general]\nenable=no\n",
+        "cel.conf": "[general]\nenable=yes\nevents=ANSWER,HANGUP\n",
+        "cel_custom.conf": _lines(f"[{site.legs}]", "separator_character=\\t", "quoting_method=none", f"fields={LEG_FIELDS}"),
         "udptl.conf": "[general]\n",
         "codecs.conf": "",
         "ccss.conf": "[general]\n",

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from intellicall.clock import Clock
 from intellicall.settings import Settings
 from intellicall.telephony.asterisk import hold_music
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
+from intellicall.telephony.asterisk.bygone import LEGS_FILE
 from intellicall.telephony.asterisk.config import ENGINE_OPTIONS, EngineSite, configuration
 from intellicall.telephony.asterisk.connection import EngineConnection
 from intellicall.telephony.asterisk.debian_tree import Progress
 from intellicall.telephony.asterisk.install import find_or_fetch
-from intellicall.telephony.asterisk.process import EngineDirs, EngineProcess
+from intellicall.telephony.asterisk.process import EngineDirs, EngineExit, EngineProcess
 
 LOOPBACK = "127.0.0.1"
 ARI_USER = "intellicall"
@@ -49,6 +50,7 @@ class EmbeddedProcess:
         self._dirs = dirs
         self._progress = progress
         self._engine: EngineProcess | None = None
+        self.on_exit: Callable[[], None] = lambda: None
 
     @property
     def pid(self) -> int | None:
@@ -64,8 +66,12 @@ class EmbeddedProcess:
         files = configuration(site)
         files["asterisk.conf"] = self._dirs.asterisk_conf(install, **ENGINE_OPTIONS)
         write_folder(self._dirs.etc, files)
-        self._engine = EngineProcess(install, self._dirs)
+        self._engine = EngineProcess(install, self._dirs, on_exit=self._exited)
         await self._engine.start()
+
+    def _exited(self, engine_exit: EngineExit) -> None:
+        if engine_exit.restart_in_s is not None:
+            self.on_exit()
 
     async def release(self) -> None:
         if self._engine is not None:
@@ -136,6 +142,7 @@ def engine_site(settings: Settings, kept: Kept, ari_user: str = ARI_USER) -> Eng
         ami_port=kept.ami_port,
         user=ari_user,
         password=kept.ari_password,
+        legs=settings.recordings_dir.absolute() / LEGS_FILE,
         hold_music=(settings.hold_music or settings.data_dir / "hold-music").absolute(),
         external_address=settings.external_address,
         ca_file=Path(authorities) if Path(authorities).is_file() else None,

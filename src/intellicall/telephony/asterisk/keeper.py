@@ -23,6 +23,9 @@ log = structlog.get_logger()
 class Process(Protocol):
     """The engine's process, when it is ours to look after."""
 
+    on_exit: Callable[[], None]
+    """Told when it has ended though nobody asked for it."""
+
     @property
     def pid(self) -> int | None: ...
 
@@ -133,17 +136,19 @@ class Keeper:
     def supersede(self) -> None:
         """Another platform process leads now: act no more, and do not fight."""
         self.superseded = True
-        self._abandon()
+        self.abandon()
 
     def hold_off(self) -> None:
         """Break the connection and make no new one until `carry_on`."""
         self._allowed.clear()
-        self._abandon()
+        self.abandon()
 
     def carry_on(self) -> None:
         self._allowed.set()
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
+        """Treat the links as over from this moment; new ones are made."""
+        self._ready.clear()
         if self.links is not None:
             self.links.abandon()
 
@@ -180,11 +185,13 @@ class Keeper:
     async def _serve(self, links: Links) -> bool:
         """Make the links useful and stay with them until one is over. Returns whether they ever were ready."""
         self.links = links
+        was_ready = False
         try:
             restarted = await self._tells.set_up(links)
             if links.broken or self.superseded:
                 return False
             self._ready.set()
+            was_ready = True
             log.info("engine ready", restarted=restarted)
             self._tells.ready(restarted)
             await links.over()
@@ -192,7 +199,6 @@ class Keeper:
             log.info("engine not usable yet", error=str(error))
             return False
         finally:
-            was_ready = self._ready.is_set()
             self._ready.clear()
             self.links = None
             await links.close()

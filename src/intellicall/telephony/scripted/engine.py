@@ -7,7 +7,7 @@ its session, or else `softphone`. A trunk that is named in `failing` fails with 
 
 import asyncio
 import re
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from intellicall.telephony.engine import (
     CallPlan,
     Cause,
     DigitPressed,
+    EngineDied,
     EngineEvent,
     EngineLost,
     EngineReady,
@@ -63,6 +64,7 @@ class ScriptedEngine:
         self._watcher: Watcher | None = None
         self._calls: dict[str, PlayedCall] = {}
         self._rung: set[tuple[str, str]] = set()
+        self._bygone: list[LegAnswered | LegEnded] = []
         self._accounts: dict[str, SipAccount] = {}
         self._ready = False
         self.softphone = BEHAVIOURS["answers"]
@@ -152,6 +154,10 @@ class ScriptedEngine:
         self._check()
         return [LegSeen(call_id, leg.leg, leg.answered) for call_id, call in self._calls.items() for leg in call.legs.values()]
 
+    async def missed(self, call_ids: Collection[str]) -> list[LegAnswered | LegEnded]:
+        self._check()
+        return [event for event in self._bygone if event.call_id in call_ids]
+
     # -- what a test or a developer does with it ----------------------------------------------------------------------
 
     def far_end_answers(self, call_id: str, leg: str) -> None:
@@ -206,12 +212,22 @@ class ScriptedEngine:
         self._ready = False
         self._say(EngineLost(self._now()))
 
+    def die(self) -> None:
+        """The engine's process ends, and every call with it; `come_back(restarted=True)` is its next life."""
+        self.lose()
+        self._drop_calls()
+        if self._listener:
+            self._listener(EngineDied(self._now()))
+
+    def _drop_calls(self) -> None:
+        for call in self._calls.values():
+            call.stop_playing()
+        self._calls.clear()
+
     def come_back(self, *, restarted: bool) -> None:
         """The connection is back. `restarted`: the engine died meanwhile and every call with it, none of whose ends is told."""
         if restarted:
-            for call in self._calls.values():
-                call.stop_playing()
-            self._calls.clear()
+            self._drop_calls()
         self._ready = True
         self._say(EngineReady(self._now(), restarted=restarted))
 
@@ -222,7 +238,9 @@ class ScriptedEngine:
             raise EngineUnavailable("the scripted engine is away")
 
     def _say(self, event: EngineEvent) -> None:
-        """Events in a gap are lost, as they are with the real engine."""
+        """Events in a gap are lost, as they are with the real engine; what they told is remembered."""
+        if isinstance(event, LegEnded) or (isinstance(event, LegAnswered) and event.leg == Role.CUSTOMER):
+            self._bygone.append(event)
         if self._listener and (self._ready or isinstance(event, EngineLost)):
             self._listener(event)
 
