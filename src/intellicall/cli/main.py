@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from intellicall.cli import account, agent, callback, config, demo, engine, key, migrate, number, reference, serve, trunk
+from intellicall.cli import account, agent, backup, callback, config, demo, engine, key, migrate, number, reference, serve, trunk
 from intellicall.cli.terminal import Commands
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, help="Intellicall: click-to-call telephony.")
@@ -15,6 +15,8 @@ app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=F
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate_)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("reference", hidden=True)(reference.reference)
 app.add_typer(account.app, name="account")
 app.add_typer(agent.app, name="agent")
