@@ -42,6 +42,7 @@ from intellicall.calls.recording_http import router as recording_router
 from intellicall.calls.result import Entry
 from intellicall.calls.webhooks import webhooks
 from intellicall.clock import Clock, SystemClock
+from intellicall.recordings.completing import Completer
 from intellicall.recordings.disk import DiskShelf
 from intellicall.recordings.encoder import Encoder
 from intellicall.recordings.erasing import Eraser
@@ -77,7 +78,7 @@ log = structlog.get_logger()
 PAGES = Path(__file__).parent / "web" / "pages"
 TRUNKS_EVERY_S = 2.0
 RETENTION_EVERY_S = 3600.0
-ERASE_EVERY_S = 10.0
+MEND_EVERY_S = 10.0
 BEGIN_AGAIN_S = 5.0
 LEAD_EVERY_S = 0.5
 
@@ -121,7 +122,7 @@ class Platform:
             self.calls.janitor,
             self._follow_trunks,
             self._retain,
-            self._erase_ordered,
+            self._mend_recordings,
             self._watch_space,
         ):
             self._tasks.append(asyncio.get_running_loop().create_task(self._steadily(work), name=work.__name__))
@@ -173,6 +174,7 @@ class Platform:
         self.courier = Courier(self.database, self.clock, transport, lifecycle)
         journal = Journal([deliveries.project, lifecycle.project])
         self.telling = Telling(teller(journal, self.clock), self._events_stored)
+        self.completer = Completer(self.database, self.shelf, self.clock, self.telling)
         self.eraser = Eraser(self.database, self.shelf, self.encoder, self.clock, self.telling)
         around = Surroundings(
             database=self.database,
@@ -302,11 +304,12 @@ class Platform:
             await erase_due(self.database, self.eraser, self.clock.now())
             await self.clock.sleep(RETENTION_EVERY_S)
 
-    async def _erase_ordered(self) -> None:
-        """Carry out what the operator's command has ordered, and what a crash has left undone."""
+    async def _mend_recordings(self) -> None:
+        """Complete what could not be completed at its call's end; erase what the operator's command, or a crash, left to us."""
         while True:
+            await self.completer.complete()
             await self.eraser.finish()
-            await self.clock.sleep(ERASE_EVERY_S)
+            await self.clock.sleep(MEND_EVERY_S)
 
     async def _watch_space(self) -> None:
         await self.space.watch(self.clock)

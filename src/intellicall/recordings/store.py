@@ -40,6 +40,8 @@ recordings = Table(
     Column("reason", String(10)),  # why it is erased: `access.What`
 )
 Index("ix_recordings_account_created", recordings.c.account_id, recordings.c.created_at)
+_IS_PENDING = recordings.c.state == literal_column(f"'{State.PENDING}'")
+Index("ix_recordings_pending", recordings.c.created_at, sqlite_where=_IS_PENDING, postgresql_where=_IS_PENDING)
 _IS_ERASING = recordings.c.state == literal_column(f"'{State.ERASING}'")  # the planners take a partial index only for a literal
 Index("ix_recordings_erasing", recordings.c.created_at, sqlite_where=_IS_ERASING, postgresql_where=_IS_ERASING)
 
@@ -76,6 +78,12 @@ def failed(connection: Connection, name: str, at: datetime) -> None:
 def pending(connection: Connection, name: str, talk_s: float, at: datetime) -> None:
     """The call ended after a talk of so many seconds, and its file could not be completed yet."""
     _change(connection, name, state=State.PENDING.value, talk_s=talk_s, sealed_at=at)
+
+
+def pendings(connection: Connection, limit: int) -> list[Recording]:
+    """Return recordings whose file could not be completed yet, oldest first."""
+    rows = connection.execute(select(recordings).where(_IS_PENDING).order_by(recordings.c.created_at).limit(limit))
+    return [_recording(row) for row in rows]
 
 
 def incomplete(connection: Connection, name: str, seconds: float, at: datetime) -> None:

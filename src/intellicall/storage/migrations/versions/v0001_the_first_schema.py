@@ -252,6 +252,14 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
     )
     op.create_index("ix_recordings_account_created", "recordings", ["account_id", "created_at"], unique=False)
     op.create_index(
+        "ix_recordings_pending",
+        "recordings",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
         "ix_recordings_erasing",
         "recordings",
         ["created_at"],
