@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from intellicall.cli import account, agent, backup, callback, config, demo, engine, key, migrate, number, reference, serve, trunk
+from intellicall.cli import account, agent, backup, callback, config, demo, engine, key, migrate, number, recording, reference, serve, trunk
 from intellicall.cli.terminal import Commands
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, help="Intellicall: click-to-call telephony.")
@@ -24,6 +24,7 @@ app.add_typer(number.app, name="number")
 app.add_typer(key.app, name="key")
 app.add_typer(trunk.app, name="trunk")
 app.add_typer(callback.app, name="callback")
+app.add_typer(recording.app, name="recording")
 app.add_typer(engine.app, name="engine")
 app.add_typer(config.app, name="config")
 
