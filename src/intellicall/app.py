@@ -19,6 +19,7 @@ from intellicall.callbacks.feed_http import router as feed_router
 from intellicall.callbacks.http import CallbackApi
 from intellicall.callbacks.http import router as callbacks_router
 from intellicall.callbacks.lifecycle import Lifecycle
+from intellicall.callbacks.timeline import delivery_entries
 from intellicall.callbacks.transport import HttpTransport
 from intellicall.calls.about import ABOUT, TAGS, TITLE
 from intellicall.calls.agents_http import AgentsApi
@@ -40,6 +41,10 @@ from intellicall.calls.recorded import teller
 from intellicall.calls.recording_http import RecordingApi
 from intellicall.calls.recording_http import router as recording_router
 from intellicall.calls.result import Entry
+from intellicall.calls.timeline import TimelineSource, call_entries
+from intellicall.calls.timeline_http import TimelineApi
+from intellicall.calls.timeline_http import router as timeline_router
+from intellicall.calls.tracing import Tracing
 from intellicall.calls.webhooks import webhooks
 from intellicall.clock import Clock, SystemClock
 from intellicall.recordings.completing import Completer
@@ -57,13 +62,13 @@ from intellicall.softphone.http import make_router as softphone_router
 from intellicall.softphone.sessions import SoftphoneSessions
 from intellicall.softphone.sip_proxy import SipProxy
 from intellicall.storage.database import Database, StorageUnavailable
-from intellicall.storage.migrate import migrate
+from intellicall.storage.migrate import UnknownSchema, migrate
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
-from intellicall.telephony.asterisk.debian_tree import Progress
+from intellicall.telephony.asterisk.debian_tree import InstallError, Progress
 from intellicall.telephony.asterisk.embedded import embedded_engine, external_engine, write_operator_folder
 from intellicall.telephony.asterisk.install import EngineInstall, find_or_fetch
-from intellicall.telephony.asterisk.process import EngineDirs, EngineProcess
-from intellicall.telephony.engine import DigitPressed, Engine, Trunk
+from intellicall.telephony.asterisk.process import AlreadySupervised, EngineDirs, EngineProcess
+from intellicall.telephony.engine import DigitPressed, Engine, EngineEvent, Trunk
 from intellicall.telephony.scripted.engine import BEHAVIOURS, ScriptedEngine
 from intellicall.telephony.testnet.network import TestNetwork
 from intellicall.telephony.testnet.numbers import NUMBERS
@@ -80,7 +85,11 @@ TRUNKS_EVERY_S = 2.0
 RETENTION_EVERY_S = 3600.0
 MEND_EVERY_S = 10.0
 BEGIN_AGAIN_S = 5.0
+TIMELINE_SOURCES: tuple[TimelineSource, ...] = (call_entries, delivery_entries)
+"""What a call's timeline is read from, beside what was traced."""
 LEAD_EVERY_S = 0.5
+CANNOT_START = (StorageUnavailable, UnknownSchema, InstallError, AlreadySupervised, OSError)
+"""What makes a start impossible, with a sentence for people."""
 
 
 class Platform:
@@ -111,7 +120,8 @@ class Platform:
         self._build_rooms()
         await self._open_rooms()
         await self._take_lead()
-        self.engine.listen(self.calls.engine_event)
+        self.engine.listen(self._engine_said)
+        self.engine.watch(self.tracing.note)
         self._stack.push_async_callback(self.engine.stop)
         await self._apply_trunks()
         await self.engine.start()
@@ -120,6 +130,7 @@ class Platform:
         for work in (
             self._keep_lead,
             self.calls.janitor,
+            self.tracing.run,
             self._follow_trunks,
             self._retain,
             self._mend_recordings,
@@ -192,6 +203,8 @@ class Platform:
         self.sessions = SoftphoneSessions(self.engine, self.clock, sip_url=self._sip_url)
         self.sessions.desk = Desk(self.calls, self.sessions)
         self.attendance = Attendance(self.calls, self.sessions)
+        self.tracing = Tracing(self.database, self.clock)
+        self.sessions.noticed = self.tracing.softphone
         self.calls.watch_engine(self.sessions.engine_changed)
         self.proxy = SipProxy(self._sip_url)
 
@@ -201,7 +214,7 @@ class Platform:
         self._stack.push_async_callback(self.encoder.close)
         self.space.look(self.clock.monotonic())
         await self.courier.start()
-        for closing in (self.courier.stop, self.calls.close, self.sessions.stop, self.proxy.close):
+        for closing in (self.tracing.close, self.courier.stop, self.calls.close, self.sessions.stop, self.proxy.close):
             self._stack.push_async_callback(closing)
 
     def _sip_url(self) -> str | None:
@@ -223,6 +236,7 @@ class Platform:
         )
         routers: list[APIRouter] = [
             calls_router(CallsApi(self.calls, self.sessions, door), orders),
+            timeline_router(TimelineApi(self.calls, door, TIMELINE_SOURCES, self.tracing.unsaved)),
             agents_router(AgentsApi(self.database, self.clock, self.sessions, door)),
             events_router(EventsApi(self.database, self.hub, door)),
             feed_router(FeedApi(self.database, self.clock, door)),
@@ -256,12 +270,21 @@ class Platform:
         await self._stack.aclose()
         log.info("platform_stopped")
 
+    def _engine_said(self, event: EngineEvent) -> None:
+        """The calls first: nothing that looks on is in their way."""
+        self.calls.engine_event(event)
+        self.tracing.engine_event(event)
+
     def _call_changed(self, entry: Entry) -> None:
         """After each change of a call is stored: tell the agents' pages, those who follow events, and the courier."""
         self._events_stored(entry.request.account_id)
         self.attendance.changed(entry)
         if not entry.call.live:
             self.courier.wake(entry.request.account_id)
+        try:
+            self.tracing.changed(entry)
+        except Exception:  # whoever looks on must not end a call
+            log.exception("tracing_failed", call_id=entry.call.id)
 
     def _events_stored(self, account_id: str) -> None:
         self.hub.wake(account_id)

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -30,6 +31,7 @@ _ROOMS_WITH_TABLES = (
     "accounts.store",
     "calls.journal",
     "calls.store",
+    "calls.traces",
     "recordings.store",
     "callbacks.tables",
     "softphone.store",
@@ -62,7 +64,8 @@ def postgres_server() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="intellicall-pg-"))
     process: subprocess.Popen[bytes] | None = None
     try:
-        process = _start(folder)
+        _make_cluster(folder)
+        process = serve(folder)
         server = PostgresServer(folder)
         _create_template(server)
         yield server
@@ -121,13 +124,23 @@ def _create_template(server: PostgresServer) -> None:
     create_tables(server.url("intellicall"))
 
 
-def _start(folder: Path) -> "subprocess.Popen[bytes]":
-    """Make a cluster and start its server. PostgreSQL refuses to run as root, so root's runs as nobody."""
+@contextmanager
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server of the test's own, with an empty database `intellicall`, to be stopped and killed by `serve`'s caller."""
+    folder = Path(tempfile.mkdtemp(prefix="intellicall-pg-"))
+    try:
+        _make_cluster(folder)
+        yield PostgresServer(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _make_cluster(folder: Path) -> None:
     programs = _programs()
-    data = folder / "data"
-    user = _NOBODY if os.geteuid() == 0 else None
+    user = _user()
     if user is not None:
         os.chown(folder, user, user)
+    data = folder / "data"
     subprocess.run(
         [programs / "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-U", "postgres", "-D", data],
         user=user,
@@ -136,6 +149,16 @@ def _start(folder: Path) -> "subprocess.Popen[bytes]":
         check=True,
         stdout=subprocess.DEVNULL,
     )
+
+
+def _user() -> int | None:
+    """PostgreSQL refuses to run as root, so root's runs as nobody."""
+    return _NOBODY if os.geteuid() == 0 else None
+
+
+def serve(folder: Path) -> "subprocess.Popen[bytes]":
+    """Start the server of a cluster and return once it answers."""
+    programs, data, user = _programs(), folder / "data", _user()
     settings = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=32MB")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from intellicall.calls.endings import ENDINGS, Status
+from intellicall.calls.explanation import FAULTS, NOTHING_TO_DO
 from intellicall.calls.table import ORDERS, TABLE, Move, Party, Reason, State
 
 
@@ -40,13 +41,15 @@ def endings_page() -> str:
         "<!-- Generated from `calls/endings.py` by `intellicall reference`. Do not edit. -->",
         "",
         "`status` is the guide's. It holds for a call in which the two never talked; once both have talked the status is",
-        "`ANSWER`, whatever ended it. `reason` and `ended_by` are additions to the guide's result.",
+        "`ANSWER`, whatever ended it. `reason` and `ended_by` are additions to the guide's result. `whose_fault` is that of",
+        "`GET /calls/{id}/timeline`, which also tells what the carriers and the browser said: who has something to put right.",
         "",
-        "| reason | status | ended_by | in plain words | what to do |",
-        "|---|---|---|---|---|",
+        "| reason | status | ended_by | whose_fault | in plain words | what to do |",
+        "|---|---|---|---|---|---|",
     ]
     for reason, ending in ENDINGS.items():
-        lines.append(f"| `{reason}` | {ending.status} | {ending.culprit} | {ending.title} | {ending.remedy or '–'} |")
+        told = (f"`{reason}`", ending.status, ending.culprit, FAULTS[reason], ending.title, ending.remedy or NOTHING_TO_DO)
+        lines.append(f"| {' | '.join(told)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -11,7 +11,7 @@ from intellicall.clock import Clock
 from intellicall.errors import Code, Refused
 from intellicall.softphone import store
 from intellicall.softphone.errands import Errands, ready_softphone
-from intellicall.softphone.page_messages import CALL_ID, NAME, TICKET, Rude, member, optional
+from intellicall.softphone.page_messages import CALL_ID, NAME, TICKET, Rude, member, optional, read_report
 from intellicall.softphone.sessions import Click, Session, SoftphoneSessions
 from intellicall.softphone.tab import NO_HELLO, NO_SESSION, POLICY, Tab
 from intellicall.storage.database import ANSWER_S, Database, StorageUnavailable
@@ -169,11 +169,18 @@ class Conversation:
             case "take_over":
                 await self._take_over(tab)
             case "ping":
-                if await self._check_owner(tab):
-                    tab.send({"type": "pong"})
+                await self._pong(tab)
+            case "report":
+                self.sessions.page_reports(tab, read_report(message))
             case "trouble":
-                code = message.get("code")
-                self.sessions.page_in_trouble(tab, code if isinstance(code, str) and code in _TROUBLES else "unknown")
+                self._trouble(tab, message.get("code"))
+
+    async def _pong(self, tab: Tab) -> None:
+        if await self._check_owner(tab):
+            tab.send({"type": "pong"})
+
+    def _trouble(self, tab: Tab, code: object) -> None:
+        self.sessions.page_in_trouble(tab, code if isinstance(code, str) and code in _TROUBLES else "unknown")
 
     def _dial(self, tab: Tab, ticket: str) -> None:
         """Turn a click into a call: only in the agent's softphone, only when it is ready, once."""

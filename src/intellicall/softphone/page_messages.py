@@ -73,6 +73,46 @@ class NoteMessage:
     notes: str | None
 
 
+class Reported(StrEnum):
+    """What a page reports of its side of a call."""
+
+    MICROPHONE_ENDED = "microphone_ended"
+    ICE_CONNECTED = "ice_connected"
+    ICE_DISCONNECTED = "ice_disconnected"
+    ICE_FAILED = "ice_failed"
+    QUALITY = "quality"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One `report`. `data` has figures for `quality` and is empty else."""
+
+    call_id: str
+    what: Reported
+    data: Mapping[str, float]
+
+
+_FIGURES = {"packets": 1e9, "lost": 1e9, "jitter_ms": 60_000.0, "rtt_ms": 60_000.0}
+"""What `quality` may have, and the most that each can be."""
+
+
+def read_report(message: Mapping[str, Any]) -> Report:
+    """Raises Rude."""
+    try:
+        what = Reported(message.get("what", ""))
+    except ValueError:
+        raise Rude from None
+    figures = _FIGURES if what is Reported.QUALITY else {}
+    data = {name: _figure(message[name], most) for name, most in figures.items() if message.get(name) is not None}
+    return Report(member(message, "call_id", CALL_ID), what, data)
+
+
+def _figure(value: object, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise Rude
+    return round(value, 1)
+
+
 def read_order(message: Mapping[str, Any]) -> OrderMessage:
     """Raises Rude."""
     try:

@@ -15,6 +15,7 @@ from intellicall.clock import Clock
 from intellicall.ids import new_id
 from intellicall.softphone.desk import CallDesk
 from intellicall.softphone.launch import Launch
+from intellicall.softphone.page_messages import Report
 from intellicall.softphone.presence import Presence, Seen, presence_of
 from intellicall.softphone.tab import NO_SESSION, REPLACED, Tab
 from intellicall.softphone.wrap_up import WrapUps
@@ -77,10 +78,19 @@ class _Agent:
     users: int = 0
 
 
+Noticing = Callable[[str, str, Mapping[str, Any], str | None], None]
+"""Told what happens to an agent's softphone, for people who look for a fault: what, its data, the call that the page means."""
+
+
+def _ignore(*_: object) -> None:
+    """Nobody is told."""
+
+
 class SoftphoneSessions:
     """All softphones of this platform process. `desk` is set by whoever makes calls, before the first tab arrives."""
 
     desk: CallDesk
+    noticed: Noticing
 
     def __init__(
         self,
@@ -95,6 +105,7 @@ class SoftphoneSessions:
         self.clock = clock
         self.sip_url = sip_url
         self.patience = patience or Patience()
+        self.noticed = _ignore
         self._agents: dict[str, _Agent] = {}
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -187,6 +198,7 @@ class SoftphoneSessions:
                 session.tab = None
                 session.page_ready = False
                 log.info("softphone_disconnected", session_id=session.session_id)
+                self.noticed(session.agent_id, "disconnected", {}, None)
                 self.start(self._wait_for_return(agent, session))
 
     def session_of(self, tab: Tab) -> Session | None:
@@ -201,6 +213,7 @@ class SoftphoneSessions:
             session.page_ready = True
             session.trouble = None
             log.info("softphone_ready", session_id=session.session_id)
+            self.noticed(session.agent_id, "ready", {}, None)
             self._may_be_ready(session)
 
     def _may_be_ready(self, session: Session) -> None:
@@ -220,6 +233,12 @@ class SoftphoneSessions:
             session.page_ready = False
             session.trouble = code
             log.info("softphone_in_trouble", session_id=session.session_id, code=code)
+            self.noticed(session.agent_id, code, {}, None)
+
+    def page_reports(self, tab: Tab, report: Report) -> None:
+        """The page tells how its side of a call goes."""
+        if (session := self.session_of(tab)) is not None:
+            self.noticed(session.agent_id, report.what, report.data, report.call_id)
 
     def acknowledge(self, tab: Tab, ticket: str) -> None:
         """The softphone dials this click: nobody else needs to."""
@@ -282,6 +301,7 @@ class SoftphoneSessions:
         """The same tab again: its connection broke, or it was reloaded, and then its voice in a call is gone."""
         reloaded = session.page is not None and tab.page is not None and session.page != tab.page
         before = session.tab
+        self.noticed(session.agent_id, "reloaded" if reloaded else "reconnected", {}, None)
         session.tab, session.page, session.page_ready = tab, tab.page, False
         if click is not None:
             session.click = click
@@ -299,6 +319,7 @@ class SoftphoneSessions:
         before = session.tab
         lost_call = self._call(tab) is not None
         await self._end(agent, session)
+        self.noticed(session.agent_id, "moved", {}, None)
         if before is not None:
             _dismiss(before)
         if lost_call:
@@ -343,6 +364,7 @@ class SoftphoneSessions:
             if agent.active is not session or session.tab is not None:
                 return
             call = self.desk.current(session.agent_id)
+            self.noticed(session.agent_id, "closed", {}, None)
             await self._end(agent, session)
             if call is not None:
                 await self.desk.softphone_lost(session.agent_id, session.session_id)
