@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np  # comes with soundfile, whose samples are its arrays
 import soundfile
 import structlog
 
@@ -136,7 +137,7 @@ class Encoder:
         target = await self._on(self._thread, partial(_create, part, form))
         try:
             async for piece in _audio(opened):
-                await self._on(self._thread, partial(target.buffer_write, piece, "int16"))
+                await self._on(self._thread, partial(_write, target, piece))
         except soundfile.SoundFileError as error:
             raise OSError("the encoder failed") from error
         finally:
@@ -163,6 +164,11 @@ def _create(part: Path, form: Format) -> soundfile.SoundFile:
     os.close(descriptor)
     kind = KINDS[form]
     return soundfile.SoundFile(str(part), "w", RATE, CHANNELS, format=kind.container, subtype=kind.encoding)
+
+
+def _write(target: soundfile.SoundFile, piece: bytes) -> None:
+    """As floating point numbers: libsndfile 1.2.2 makes noise of whole ones in MP3."""
+    target.write(np.frombuffer(piece, "<i2").reshape(-1, CHANNELS).astype("float32") / 32768)
 
 
 def _check(part: Path, frames: int) -> None:
