@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from tests.support.sipp import until
 
+from intellicall.backoff import BackOff
 from intellicall.telephony.asterisk.install import EngineInstall
 from intellicall.telephony.asterisk.process import (
     OUTPUT_LIMIT,
     AlreadySupervised,
-    BackOff,
     EngineDirs,
     EngineExit,
     EngineProcess,

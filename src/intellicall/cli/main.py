@@ -7,13 +7,31 @@ from typing import Annotated
 
 import typer
 
-from intellicall.cli import account, agent, backup, callback, config, demo, engine, key, migrate, number, recording, reference, serve, trunk
+from intellicall.cli import (
+    account,
+    agent,
+    backup,
+    call,
+    callback,
+    config,
+    demo,
+    engine,
+    key,
+    migrate,
+    number,
+    recording,
+    reference,
+    run,
+    serve,
+    trunk,
+)
 from intellicall.cli.terminal import Commands
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, help="Intellicall: click-to-call telephony.")
 
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("run")(run.run)
 app.command("migrate")(migrate.migrate_)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

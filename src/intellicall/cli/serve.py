@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import orjson
@@ -14,9 +15,7 @@ import typer
 import uvloop
 
 from intellicall.settings import Settings, load
-
-OVERTAKEN = 75
-"""Exit code (EX_TEMPFAIL of sysexits.h): to start it again would only overtake whoever has overtaken it."""
+from intellicall.supervisor import OVERTAKEN
 
 log = structlog.get_logger()
 
@@ -29,19 +28,29 @@ def serve(
 
     Exit code 75: another platform process on the same database has taken the lead.
     """
-    settings = load(host=host, port=port)
+    run_platform(load(host=host, port=port))
+
+
+def run_platform(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
+    """Run the platform until SIGTERM or Ctrl-C; `ready` is called when it takes calls. Exits 1, with a sentence, when it cannot."""
     set_up_logs(settings)
-    uvloop.run(_serve(settings))
+    if not uvloop.run(_serve(settings, ready)):
+        raise SystemExit(1)
 
 
-async def _serve(settings: Settings) -> None:
-    from intellicall.app import Platform  # noqa: PLC0415 - the other commands start faster without it
+async def _serve(settings: Settings, ready: Callable[[], None]) -> bool:
+    from intellicall.app import CANNOT_START, Platform  # noqa: PLC0415 - the other commands start faster without it
 
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     platform = Platform(settings)
-    await platform.start()
+    try:
+        await platform.start()
+    except CANNOT_START as problem:
+        log.error("platform_not_started", told=str(problem), error=type(problem).__name__)  # noqa: TRY400 - it says all
+        return False
+    ready()
     _calm_garbage_collection()
     overtaken = asyncio.create_task(_leave_when_overtaken(platform.overtaken))
     try:
@@ -49,6 +58,7 @@ async def _serve(settings: Settings) -> None:
     finally:
         overtaken.cancel()
         await platform.stop()
+    return True
 
 
 async def _leave_when_overtaken(overtaken: asyncio.Event) -> None:

@@ -126,7 +126,7 @@ class Demo:
         def announce(pid: int) -> None:
             self._write_summary(base_url, crm_url, secrets, (pid, engine_pid(settings)))
 
-        platform = PlatformProcess(self._environment(port, base_url), settings.log_dir / "platform.log", base_url, announce)
+        platform = PlatformProcess(self._environment(port, base_url), settings.log_dir / "platform.log", announce)
         stack.callback(self._summary_file.unlink, missing_ok=True)
         stack.push_async_callback(platform.stop)
         await self._step("Platform, engine and test network", platform.start())

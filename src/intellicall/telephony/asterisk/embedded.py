@@ -26,6 +26,8 @@ from intellicall.telephony.asterisk.process import EngineDirs, EngineExit, Engin
 
 LOOPBACK = "127.0.0.1"
 ARI_USER = "intellicall"
+OVERTAKEN_LEAVES_S = 5.0
+"""A platform that we have overtaken lets go of its engine within a second or two."""
 
 log = structlog.get_logger()
 
@@ -67,7 +69,7 @@ class EmbeddedProcess:
         files["asterisk.conf"] = self._dirs.asterisk_conf(install, **ENGINE_OPTIONS)
         write_folder(self._dirs.etc, files)
         self._engine = EngineProcess(install, self._dirs, on_exit=self._exited)
-        await self._engine.start()
+        await self._engine.start(OVERTAKEN_LEAVES_S)
 
     def _exited(self, engine_exit: EngineExit) -> None:
         if engine_exit.restart_in_s is not None:

@@ -20,9 +20,10 @@ from pathlib import Path
 
 import structlog
 
+from intellicall.backoff import BackOff
 from intellicall.telephony.asterisk.dirs import EngineDirs
 from intellicall.telephony.asterisk.install import EngineInstall
-from intellicall.telephony.asterisk.lives import BackOff, Stamp
+from intellicall.telephony.asterisk.lives import Stamp
 
 log = structlog.get_logger()
 
@@ -100,16 +101,16 @@ class EngineProcess:
         """Where the engine's standard output and error go."""
         return self._dirs.log / "engine.out"
 
-    async def start(self) -> EngineStart:
+    async def start(self, patience_s: float = 0.0) -> EngineStart:
         """Adopt the engine of this state folder, or start one, and look after it from now on.
 
         The configuration must have been written. Returns as soon as the process exists (it answers about 0.5 s later).
-        Raises AlreadySupervised.
+        Raises AlreadySupervised, when another process has not let go of it within `patience_s`.
         """
         if self._pid is not None:
             return EngineStart(self._pid, adopted=True)
         self._dirs.create()
-        self._take_lock()
+        await self._take_lock(patience_s)
         self._stopping = False
         self._watch_output()
         return self._adopt() or await self._adopt_newborn() or self._launch()
@@ -312,15 +313,20 @@ class EngineProcess:
 
     # -- the folder's lock and the output file ---------------------------------------------------------------------------
 
-    def _take_lock(self) -> None:
+    async def _take_lock(self, patience_s: float) -> None:
         if self._lock is not None:
             return
         lock = os.open(self._dirs.state / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise AlreadySupervised(f"another platform process uses {self._dirs.state}") from None
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    os.close(lock)
+                    raise AlreadySupervised(f"another platform process uses {self._dirs.state}") from None
+            await asyncio.sleep(0.05)
         self._lock = lock
 
     def _release_lock(self) -> None:
@@ -340,4 +346,4 @@ class EngineProcess:
                 os.truncate(self.output, 0)
 
 
-__all__ = ["AlreadySupervised", "BackOff", "EngineDirs", "EngineExit", "EngineProcess", "EngineStart"]
+__all__ = ["AlreadySupervised", "EngineDirs", "EngineExit", "EngineProcess", "EngineStart"]

@@ -1,0 +1,51 @@
+"""`intellicall run`: the platform, kept alive."""
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from intellicall.cli.serve import set_up_logs
+from intellicall.settings import load
+from intellicall.supervisor import PlatformDied, Supervisor
+
+
+def run(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 finds a free one.")] = None,
+) -> None:
+    """Run the platform and start it again when it dies, until SIGTERM or Ctrl-C. Calls go on meanwhile and are taken up again.
+
+    Exit code 75: another platform process on the same database has taken the lead.
+    """
+    settings = load(host=host, port=port)
+    set_up_logs(settings)
+    given = {"INTELLICALL_HOST": host, "INTELLICALL_PORT": None if port is None else str(port)}
+    code = asyncio.run(_run({name: value for name, value in given.items() if value is not None}))
+    raise typer.Exit(code)
+
+
+async def _run(environment: dict[str, str]) -> int:
+    supervisor = Supervisor(environment)
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    keeping = asyncio.create_task(_keep(supervisor))
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait((keeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+    code = keeping.result() if keeping.done() else 0
+    for task in (keeping, stopping):
+        task.cancel()
+    await asyncio.gather(keeping, stopping, return_exceptions=True)
+    await supervisor.stop()
+    return code
+
+
+async def _keep(supervisor: Supervisor) -> int:
+    try:
+        await supervisor.start()
+    except PlatformDied as problem:
+        typer.echo(str(problem), err=True)
+        return 1
+    return await supervisor.keep()

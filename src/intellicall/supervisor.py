@@ -1,0 +1,185 @@
+"""Keeps the platform alive: what dies is started again, at once, by a spare process that has loaded everything already.
+
+To load the platform's code takes a second or two, to start it a few tenths. So beside the process that serves there is one that has
+loaded the code and waits to be told; it holds nothing, no file and no connection. It is also a fresh process of the code as
+installed now: nothing of a broken one is inherited.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import IO
+
+import structlog
+
+from intellicall.backoff import BackOff
+
+log = structlog.get_logger()
+
+READY_S = 60.0
+PATIENCE_S = 15.0
+SPARE_AFTER_S = 1.0
+"""How long after a start the next spare is made: first its calls are taken up."""
+PROVEN_S = 5.0
+"""A platform that was ready for so long did not die of its start: that is no crash loop."""
+OVERTAKEN = 75
+"""The exit code of a platform that was overtaken by another one (EX_TEMPFAIL, sysexits.h): it must not be started again."""
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class PlatformDied(Exception):  # noqa: N818 - a state of the world
+    """The platform ended before it was ready; its log says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spare:
+    """A process that waits for a line on its standard input, and tells by a byte on `ready` that it takes calls."""
+
+    process: asyncio.subprocess.Process
+    ready: int
+
+
+class Supervisor:
+    """Keeps one platform process alive. `on_start` is told each new process id once that process takes calls.
+
+    `environment` is added to ours, `output` is where its log goes (None: to ours).
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], on_start: Callable[[int], None] = lambda _: None, output: IO[bytes] | None = None
+    ) -> None:
+        self._environment = {**os.environ, **environment}
+        self._on_start = on_start
+        self._output = output
+        self._process: asyncio.subprocess.Process | None = None
+        self._spare: _Spare | None = None
+        self._preparing: asyncio.Task[None] | None = None
+        self._back_off = BackOff()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def start(self) -> None:
+        """Start it and return when it takes calls. Raises PlatformDied."""
+        spare = await self._take_spare()
+        self._process = spare.process
+        assert spare.process.stdin is not None  # noqa: S101 - it was made with a pipe
+        spare.process.stdin.write(b"serve\n")
+        try:
+            await self._until_ready(spare)
+        finally:
+            os.close(spare.ready)
+        self._preparing = asyncio.create_task(self._prepare(SPARE_AFTER_S), name="spare-platform")
+        self._on_start(spare.process.pid)
+
+    async def keep(self) -> int:
+        """Start it again whenever it dies; its calls are still up and it adopts them. Returns the code of an overtaken one."""
+        while self._process is not None:
+            began = time.monotonic()
+            code = await self._process.wait()
+            if code == OVERTAKEN:
+                return code
+            await self._again(began, code)
+        return 0
+
+    async def stop(self) -> None:
+        """End it politely, then by force. Its engine and calls go on."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.gather(self._preparing, return_exceptions=True)
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            os.close(spare.ready)
+            await _end(spare.process, signal.SIGKILL)
+        if self._process is not None:
+            await _end(self._process, signal.SIGTERM)
+
+    async def _again(self, began: float, code: int) -> None:
+        """One death: wait as long as it takes to be no crash loop, and start. One that was never ready counts as well."""
+        while True:
+            if time.monotonic() - began > PROVEN_S:
+                self._back_off = BackOff()
+            delay = self._back_off.delay(began, time.monotonic())
+            log.warning("platform_died", code=code, restart_in_s=round(delay, 1))
+            await asyncio.sleep(delay)
+            began = time.monotonic()
+            try:
+                await self.start()
+            except PlatformDied:
+                code = self._process.returncode if self._process is not None and self._process.returncode is not None else -1
+            else:
+                return
+
+    async def _until_ready(self, spare: _Spare) -> None:
+        told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(spare.ready, told.set)  # a byte, or the end of a process that closed it
+        try:
+            async with asyncio.timeout(READY_S):
+                await told.wait()
+            if not os.read(spare.ready, 1):
+                await spare.process.wait()
+                raise PlatformDied("The platform did not start; its log says why.")
+        except TimeoutError:
+            await _end(spare.process, signal.SIGKILL)
+            raise PlatformDied("The platform was not ready in time; its log says why.") from None
+        finally:
+            loop.remove_reader(spare.ready)
+
+    async def _take_spare(self) -> _Spare:
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.gather(self._preparing, return_exceptions=True)
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.process.returncode is None:
+            return spare
+        if spare is not None:
+            os.close(spare.ready)
+        return await self._new_spare()
+
+    async def _prepare(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        self._spare = await self._new_spare()
+
+    async def _new_spare(self) -> _Spare:
+        ready, its_end = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "intellicall.cli.spare", str(its_end)),
+                env=self._environment,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=self._output,
+                stderr=self._output,
+                pass_fds=(its_end,),
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+        except BaseException:
+            os.close(ready)
+            raise
+        finally:
+            os.close(its_end)
+        return _Spare(process, ready)
+
+
+async def _end(process: asyncio.subprocess.Process, how: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(how)
+    try:
+        await asyncio.wait_for(process.wait(), PATIENCE_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _end_with_parent() -> None:
+    """In the child: be told to stop when the supervisor itself is killed, so that nothing is left behind."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
