@@ -18,6 +18,7 @@ from tests.support.audio import SAMPLE_RATE, loudness, tone_share
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_recording_name
 from intellicall.recordings import encoder as encoding
+from intellicall.recordings import writing
 from intellicall.recordings.disk import DiskShelf
 from intellicall.recordings.encoder import Encoder, NothingThere
 from intellicall.recordings.formats import Format, negotiated, split
@@ -214,7 +215,7 @@ async def test_a_full_disk_takes_no_more_and_gives_back_what_can_be_made_again(r
 async def test_what_was_not_written_whole_is_not_kept(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a disk that is full: libsndfile closes such a file without a word."""
     name = await room.record(stereo(3.0))
-    begun = encoding._create
+    begun = writing.create
 
     def on_a_full_disk(part: Path, form: Format) -> soundfile.SoundFile:
         made = begun(part, form)
@@ -224,7 +225,7 @@ async def test_what_was_not_written_whole_is_not_kept(room: Room, monkeypatch: p
     async def _nothing() -> AsyncIterator[bytes]:
         yield bytes(32_000)
 
-    monkeypatch.setattr(encoding, "_create", on_a_full_disk)
+    monkeypatch.setattr(writing, "create", on_a_full_disk)
     with pytest.raises(OSError, match="not all of it"):
         await room.get(name, Format.OPUS)
     assert room.kept() == set()

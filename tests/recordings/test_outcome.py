@@ -1,6 +1,5 @@
 """What became of a recording, in one word; and how much room there is."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,10 +40,10 @@ def test_what_became_of_it(kept: Kept, talk_s: float, disk_full: bool, expected:
 
 
 @pytest.fixture
-def free(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[Path, int | None]]:
+def free(monkeypatch: pytest.MonkeyPatch) -> dict[Path, int | None]:
     """What the disks say, by folder: the one thing here that only the kernel knows."""
     known: dict[Path, int | None] = {}
-    monkeypatch.setattr("intellicall.recordings.space._free", lambda folder: known.get(folder))
+    monkeypatch.setattr("intellicall.recordings.space._free", known.get)
     return known
 
 

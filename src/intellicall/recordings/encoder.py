@@ -9,19 +9,16 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from errno import ENOSPC
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np  # comes with soundfile, whose samples are its arrays
-import soundfile
 import structlog
 
 from intellicall.errors import Code, Refused
 from intellicall.recordings.disk import OpenFile
-from intellicall.recordings.formats import KINDS, Format
-from intellicall.recordings.recording import CHANNELS, FRAME_BYTES, HEADER_BYTES, RATE, is_name, whole_frames
+from intellicall.recordings.formats import Format
+from intellicall.recordings.recording import FRAME_BYTES, HEADER_BYTES, is_name, whole_frames
 from intellicall.recordings.shelf import OpenRecording
 from intellicall.recordings.space import MB, Space
 
@@ -134,15 +131,15 @@ class Encoder:
                 opened.close()
 
     async def _encode(self, part: Path, form: Format, opened: OpenRecording) -> None:
-        target = await self._on(self._thread, partial(_create, part, form))
+        from intellicall.recordings import writing  # noqa: PLC0415 - numpy would take a tenth of a second of every start
+
+        target = await self._on(self._thread, partial(writing.create, part, form))
         try:
             async for piece in _audio(opened):
-                await self._on(self._thread, partial(_write, target, piece))
-        except soundfile.SoundFileError as error:
-            raise OSError("the encoder failed") from error
+                await self._on(self._thread, partial(writing.write, target, piece))
         finally:
             await asyncio.shield(self._on(self._thread, target.close))
-        await self._on(self._thread, partial(_check, part, whole_frames(opened.size - HEADER_BYTES) // FRAME_BYTES))
+        await self._on(self._thread, partial(writing.check, part, whole_frames(opened.size - HEADER_BYTES) // FRAME_BYTES))
 
     async def _on(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, work)
@@ -157,29 +154,6 @@ async def _audio(opened: OpenRecording) -> AsyncIterator[bytes]:
         for start in range(0, whole, PIECE_BYTES):
             yield rest[start : min(start + PIECE_BYTES, whole)]
         rest = rest[whole:]
-
-
-def _create(part: Path, form: Format) -> soundfile.SoundFile:
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    os.close(descriptor)
-    kind = KINDS[form]
-    return soundfile.SoundFile(str(part), "w", RATE, CHANNELS, format=kind.container, subtype=kind.encoding)
-
-
-def _write(target: soundfile.SoundFile, piece: bytes) -> None:
-    """As floating point numbers: libsndfile 1.2.2 makes noise of whole ones in MP3."""
-    target.write(np.frombuffer(piece, "<i2").reshape(-1, CHANNELS).astype("float32") / 32768)
-
-
-def _check(part: Path, frames: int) -> None:
-    """libsndfile does not always notice that a disk is full: what it wrote must be as long as what it was given."""
-    try:
-        with soundfile.SoundFile(str(part)) as made:
-            whole = abs(made.frames - frames) <= RATE // 10
-    except soundfile.SoundFileError:
-        whole = False
-    if not whole:
-        raise OSError(ENOSPC, "not all of it was written")
 
 
 def _open(path: Path, threads: ThreadPoolExecutor) -> OpenRecording | None:

@@ -36,11 +36,21 @@ class State(StrEnum):
     ERASED = "erased"  # nothing of it is left; `reason` says why
 
 
+class Place(StrEnum):
+    """Where a recording is kept."""
+
+    DISK = "disk"
+    MOVING = "moving"  # on the disk; there may be something on S3, which nobody has checked
+    BOTH = "both"  # the copy on S3 was read back and found good; the one on the disk is to go when its time is over
+    S3 = "s3"
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """One row of the recordings table. `seconds` and `bytes` (of the WAV file) are known once it is ready.
 
-    `talk_s`: how long the two talked, as long as the file is pending. `reason`: why it is, or is being, erased.
+    `talk_s`: how long the two talked, as long as the file is pending. `reason`: why it is, or is being, erased. `tries`: how often
+    it could not be completed, or not be moved, one time after the other.
     """
 
     name: str
@@ -54,6 +64,9 @@ class Recording:
     talk_s: float | None = None
     reason: str | None = None
     sha256: str | None = None
+    place: Place = Place.DISK
+    moved_at: datetime | None = None
+    tries: int = 0
 
 
 class TooLong(OSError):  # noqa: N818 - a state of the world

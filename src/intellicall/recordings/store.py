@@ -9,6 +9,7 @@ from sqlalchemy import (
     Connection,
     Float,
     Index,
+    Integer,
     Row,
     String,
     Table,
@@ -16,10 +17,11 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    text,
     update,
 )
 
-from intellicall.recordings.recording import Recording, State
+from intellicall.recordings.recording import Place, Recording, State
 from intellicall.recordings.shelf import Sealed
 from intellicall.storage.schema import UtcTime, metadata
 from intellicall.storage.statement import Statement
@@ -38,12 +40,21 @@ recordings = Table(
     Column("sealed_at", UtcTime),
     Column("talk_s", Float),  # how long it should be, while it is pending
     Column("reason", String(10)),  # why it is erased: `access.What`
+    Column("place", String(6), nullable=False, server_default=Place.DISK.value),
+    Column("moved_at", UtcTime),  # when the copy on S3 was read back and found good
+    Column("tries", Integer, nullable=False, server_default="0"),  # in vain, one after the other: to complete it, or to move it
+    Column("next_try_at", UtcTime),
+    Column("fault", String(16)),  # why the last try to move it was in vain: `remote.Fault`
 )
 Index("ix_recordings_account_created", recordings.c.account_id, recordings.c.created_at)
 _IS_PENDING = recordings.c.state == literal_column(f"'{State.PENDING}'")
 Index("ix_recordings_pending", recordings.c.created_at, sqlite_where=_IS_PENDING, postgresql_where=_IS_PENDING)
 _IS_ERASING = recordings.c.state == literal_column(f"'{State.ERASING}'")  # the planners take a partial index only for a literal
 Index("ix_recordings_erasing", recordings.c.created_at, sqlite_where=_IS_ERASING, postgresql_where=_IS_ERASING)
+IS_TO_MOVE = text("state = 'ready' AND place IN ('disk', 'moving')")
+Index("ix_recordings_to_move", recordings.c.created_at, sqlite_where=IS_TO_MOVE, postgresql_where=IS_TO_MOVE)
+IS_TWICE = text("place IN ('moving', 'both')")
+Index("ix_recordings_twice", recordings.c.moved_at, sqlite_where=IS_TWICE, postgresql_where=IS_TWICE)
 
 _BEGIN = Statement(insert(recordings), ("name", "call_id", "account_id", "state", "created_at"))
 _SEALED = Statement(
@@ -159,4 +170,7 @@ def _recording(row: Row[Any]) -> Recording:
         row.talk_s,
         row.reason,
         row.sha256,
+        Place(row.place),
+        row.moved_at,
+        row.tries,
     )
