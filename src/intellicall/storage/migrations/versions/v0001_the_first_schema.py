@@ -161,6 +161,22 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
         postgresql_where=sa.text("state = 'due'"),
     )
     op.create_index(
+        "ix_deliveries_no_endpoint",
+        "deliveries",
+        ["account_id", "created_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'no_endpoint'"),
+        postgresql_where=sa.text("state = 'no_endpoint'"),
+    )
+    op.create_index(
+        "ix_deliveries_other",
+        "deliveries",
+        ["account_id", "kind", "created_at"],
+        unique=False,
+        sqlite_where=sa.text("kind != 'result'"),
+        postgresql_where=sa.text("kind != 'result'"),
+    )
+    op.create_index(
         "ix_deliveries_open_events",
         "deliveries",
         ["created_at"],
@@ -247,6 +263,11 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
         sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("talk_s", sa.Float(), nullable=True),
         sa.Column("reason", sa.String(length=10), nullable=True),
+        sa.Column("place", sa.String(length=6), server_default="disk", nullable=False),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fault", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_recordings")),
         sa.UniqueConstraint("call_id", name=op.f("uq_recordings_call_id")),
     )
@@ -266,6 +287,22 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
         unique=False,
         sqlite_where=sa.text("state = 'erasing'"),
         postgresql_where=sa.text("state = 'erasing'"),
+    )
+    op.create_index(
+        "ix_recordings_to_move",
+        "recordings",
+        ["created_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'ready' AND place IN ('disk', 'moving')"),
+        postgresql_where=sa.text("state = 'ready' AND place IN ('disk', 'moving')"),
+    )
+    op.create_index(
+        "ix_recordings_twice",
+        "recordings",
+        ["moved_at"],
+        unique=False,
+        sqlite_where=sa.text("place IN ('moving', 'both')"),
+        postgresql_where=sa.text("place IN ('moving', 'both')"),
     )
 
     op.create_table(
