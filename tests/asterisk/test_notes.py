@@ -1,6 +1,8 @@
 """What the real engine tells beside its events: each trunk tried, why it failed, how a leg sounded, who is registered."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.asterisk.conftest import MakeCall
@@ -9,7 +11,14 @@ from tests.support.sip_peer import Request, always, sip_peer
 from tests.support.sip_phone import sip_phone
 from tests.support.sipp import until
 
-from intellicall.telephony.engine import Cause, LegHeard, LegTried, Role, TrunkState, TryFailed
+from intellicall.calls.explanation import explain
+from intellicall.calls.facts import CUSTOMER_REASONS
+from intellicall.calls.samples import entry
+from intellicall.calls.table import State
+from intellicall.calls.tracing import Tracing
+from intellicall.clock import SystemClock
+from intellicall.storage.database import Database
+from intellicall.telephony.engine import Cause, EngineEvent, LegHeard, LegTried, Role, TrunkState, TryFailed
 from intellicall.telephony.testnet.network import TestNetwork
 
 pytestmark = pytest.mark.asterisk
@@ -31,6 +40,32 @@ async def test_a_failover_is_noted_trunk_by_trunk(real: RealEngine, test_network
     failed = of_customer[1]
     assert isinstance(failed, TryFailed)
     assert (failed.cause, failed.sip_code) == (Cause.CARRIER_FAILURE, 503)
+
+
+async def test_a_real_failover_is_one_sentence(real: RealEngine, test_network: TestNetwork, call: MakeCall, tmp_path: Path) -> None:
+    """From the wire to the words: 503 on one carrier, a timeout at the other."""
+    database = Database(f"sqlite:///{tmp_path / 'traces.db'}")
+    tracing = Tracing(database, SystemClock())
+    real.engine.watch(tracing.note)
+
+    def hear(event: EngineEvent) -> None:
+        real.heard(event)
+        tracing.engine_event(event)
+
+    real.engine.listen(hear)
+    async with sip_peer(always("503 Service Unavailable")) as first, sip_peer(always("408 Request Timeout")) as second:
+        await real.engine.set_trunks([test_network.trunk, first.trunk("carrier1"), second.trunk("carrier2")])
+        made = await call(customer_number=CUSTOMER, trunks=("carrier1", "carrier2")).to_customer()
+        _, customer = await made.over()
+    database.close()
+    reason = CUSTOMER_REASONS[customer.cause]
+    began = entry("initiated")
+    over = replace(began, call=replace(began.call, state=State.ENDED, reason=reason))
+    told = explain(over, tracing.unsaved(made.id))
+    assert told.sentence == (
+        "The carrier answered 503 on carrier1 and carrier2 did not answer: the call to the customer could not be put through."
+    )
+    assert told.whose_fault == "carrier"
 
 
 async def test_the_audio_of_a_leg_is_counted(real: RealEngine, test_network: TestNetwork, call: MakeCall) -> None:

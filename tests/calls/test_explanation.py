@@ -41,7 +41,7 @@ def test_every_reason_says_whose_fault_it_is_and_what_to_do(reason: Reason) -> N
     told = explain(replace(entry("initiated"), call=unanswered(reason)), [])
     assert told.whose_fault is FAULTS[reason]
     assert told.sentence == ENDINGS[reason].title
-    assert told.remedy == (ENDINGS[reason].remedy or NOTHING_TO_DO)
+    assert told.remedy == (ENDINGS[Reason(reason)].remedy or NOTHING_TO_DO)
     assert bool(ENDINGS[reason].remedy) or FAULTS[reason] is Fault.NOBODY  # who has something to put right is told what
 
 
@@ -50,8 +50,8 @@ def test_the_page_of_endings_has_every_reason_with_its_fault_and_remedy() -> Non
     rows = {line.split("`")[1]: line for line in endings_page().splitlines() if line.startswith("| `")}
     assert set(rows) == set(Reason)
     for reason, row in rows.items():
-        assert f"| {FAULTS[reason]} |" in row
-        assert row.rstrip(" |").endswith(ENDINGS[reason].remedy or NOTHING_TO_DO)
+        assert f"| {FAULTS[Reason(reason)]} |" in row
+        assert row.rstrip(" |").endswith(ENDINGS[Reason(reason)].remedy or NOTHING_TO_DO)
 
 
 def test_trunks_that_fail_are_named_with_what_they_said() -> None:

@@ -13,7 +13,7 @@ from intellicall.calls.result import Entry
 from intellicall.calls.table import Party, Reason, State
 from intellicall.calls.traced_words import POOR_LOSS, SOFTPHONE_WORDS, answered_with, failure, loss_of, side
 from intellicall.calls.traces import Source, Trace
-from intellicall.telephony.engine import Role
+from intellicall.telephony.engine import Cause, Role
 
 NOTHING_TO_DO = "Nothing to do."
 
@@ -146,7 +146,7 @@ def _last_try(of_leg: Sequence[Trace]) -> Mapping[str, Any] | None:
 
 def _told(data: Mapping[str, Any], *, alone: bool) -> str:
     code = data.get("sip_code")
-    if code is None:
+    if code is None or data.get("cause") == Cause.CARRIER_TIMEOUT:
         return failure(data)
     said = answered_with(int(code)) if alone else str(code)
     return f"the carrier answered {said} on {data.get('trunk') or 'the trunk'}"

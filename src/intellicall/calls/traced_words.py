@@ -18,7 +18,7 @@ SIP_WORDS: dict[int, str] = {
     403: "Forbidden: the carrier does not allow this call",
     404: "Not Found: there is no such number",
     407: "Proxy Authentication Required: the trunk's name or password is wrong",
-    408: "Request Timeout",
+    408: "Request Timeout, or no answer at all",  # a silence is a 408, too (RFC 3261 §8.1.3.1)
     410: "Gone: the number is not in service any more",
     480: "Temporarily Unavailable: the phone is switched off or out of reach",
     483: "Too Many Hops",
@@ -28,7 +28,7 @@ SIP_WORDS: dict[int, str] = {
     488: "Not Acceptable Here: no common voice codec",
     500: "Server Internal Error",
     502: "Bad Gateway",
-    503: "Service Unavailable",
+    503: "Service Unavailable, or no connection to it",  # the same section: so is a connection that could not be made
     504: "Server Time-out",
     600: "Busy Everywhere",
     603: "Decline",
@@ -100,9 +100,9 @@ def failure(data: Data) -> str:
     """Return what a trunk did, with the trunk's name: `carrier1 answered 503`, `carrier2 was not reachable`."""
     name = data.get("trunk") or "the trunk"
     code = data.get("sip_code")
-    if code is not None:
-        return f"{name} answered {code}"
-    return f"{name} did not answer" if data.get("cause") == Cause.CARRIER_TIMEOUT else f"{name} was not reachable"
+    if data.get("cause") == Cause.CARRIER_TIMEOUT:
+        return f"{name} did not answer"
+    return f"{name} was not reachable" if code is None else f"{name} answered {code}"
 
 
 def _invite(data: Data) -> str:
@@ -120,7 +120,7 @@ def _whose(data: Data) -> str:
 
 def _trunk_failed(data: Data) -> str:
     code = data.get("sip_code")
-    told = f"{data.get('trunk') or 'The trunk'} answered {answered_with(code)}" if code is not None else _upper(failure(data))
+    told = f"{data.get('trunk') or 'The trunk'} answered {answered_with(code)}" if code is not None else failure(data)
     return f"{told}; the next trunk is tried."
 
 
