@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, and_, literal, literal_column, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Select, literal, literal_column, select, tuple_, union_all
 
 from intellicall.accounts.account import check_text
 from intellicall.callbacks.delivery import Kind, State
-from intellicall.callbacks.tables import IS_EVENT, IS_RESULT, deliveries
+from intellicall.callbacks.tables import IS_EVENT, IS_OPEN, IS_OTHER, IS_RESULT, deliveries
 from intellicall.callbacks.views import delivery_view
 from intellicall.calls.filters import Position, one_of, read_cursor, read_limit, read_time
 from intellicall.storage.schema import UtcTime
@@ -71,12 +71,15 @@ def statement_for(account_id: str, listing: Listing) -> Select[tuple[Any, ...]]:
     """Return the statement for one page and the row behind it."""
     terms: list[ColumnElement[bool]] = [deliveries.c.account_id == account_id]
     if listing.call_id is not None:
-        mine = deliveries.c.call_id == listing.call_id
-        terms.append(or_(and_(IS_RESULT, mine), and_(IS_EVENT, mine)))  # by the index of each
+        terms = [deliveries.c.account_id.concat("") == account_id]  # or SQLite reads the account's whole history
+        of_call = [select(deliveries.c.id).where(kind, deliveries.c.call_id == listing.call_id) for kind in (IS_RESULT, IS_EVENT)]
+        terms.append(deliveries.c.id.in_(union_all(*of_call)))
     if listing.kind is not None:
         terms.append(deliveries.c.kind == literal_column(f"'{listing.kind}'"))
     if listing.state is not None:
         terms.append(deliveries.c.state == literal_column(f"'{listing.state}'"))
+    index, implied = _way(listing)
+    terms += implied
     if listing.since is not None:
         terms.append(deliveries.c.created_at >= listing.since)
     if listing.until is not None:
@@ -85,4 +88,28 @@ def statement_for(account_id: str, listing: Listing) -> Select[tuple[Any, ...]]:
         place = tuple_(literal(listing.before.created_at, UtcTime()), literal(listing.before.id))
         terms.append(tuple_(deliveries.c.created_at, deliveries.c.id) < place)
     newest_first = (deliveries.c.created_at.desc(), deliveries.c.id.desc())
-    return select(*_SHOWN).where(*terms).order_by(*newest_first).limit(listing.limit + 1)
+    statement = select(*_SHOWN).where(*terms).order_by(*newest_first).limit(listing.limit + 1)
+    return statement.with_hint(deliveries, f"INDEXED BY {index}", "sqlite") if index else statement
+
+
+def _way(listing: Listing) -> tuple[str | None, list[ColumnElement[bool]]]:
+    """Return the index by which SQLite, which keeps no statistics, is to find them, and what says that it may.
+
+    Each is small or in the order of the list, so that a long history costs nothing.
+    """
+    if listing.call_id is not None:
+        return None, []
+    if listing.state is State.WAITING:
+        return "ix_deliveries_open_events", [IS_EVENT, IS_OPEN]
+    if listing.state in _OF_STATE:
+        return _OF_STATE[listing.state], []
+    if listing.kind not in (None, Kind.RESULT):
+        return "ix_deliveries_other", [IS_OTHER]
+    return "ix_deliveries_account_created", []
+
+
+_OF_STATE = {
+    State.DUE: "ix_deliveries_due",
+    State.UNDELIVERED: "ix_deliveries_undelivered",
+    State.NO_ENDPOINT: "ix_deliveries_no_endpoint",
+}

@@ -55,6 +55,8 @@ def _partial_index(name: str, where: ColumnElement[bool], *columns: Column[Any],
 IS_RESULT = deliveries.c.kind == literal_column(f"'{Kind.RESULT}'")
 IS_EVENT = deliveries.c.kind == literal_column(f"'{Kind.EVENT}'")
 IS_DUE = deliveries.c.state == literal_column(f"'{State.DUE}'")
+IS_UNSENT = deliveries.c.state == literal_column(f"'{State.NO_ENDPOINT}'")
+IS_OTHER = deliveries.c.kind != literal_column(f"'{Kind.RESULT}'")
 IS_OPEN = deliveries.c.finished_at.is_(None)
 """Due or waiting."""
 
@@ -64,6 +66,8 @@ _OF_A_DAY = tuple(deliveries.c[name] for name in ("account_id", "day", "status",
 _partial_index("ix_deliveries_day", deliveries.c.day.is_not(None), *_OF_A_DAY)
 # Few rows are ever in these states, however long the history is. Events that nobody takes must not stand in the way of results.
 _partial_index("ix_deliveries_due", IS_DUE, deliveries.c.account_id, deliveries.c.kind, deliveries.c.due_at)
+_partial_index("ix_deliveries_no_endpoint", IS_UNSENT, deliveries.c.account_id, deliveries.c.created_at)
+_partial_index("ix_deliveries_other", IS_OTHER, deliveries.c.account_id, deliveries.c.kind, deliveries.c.created_at)
 _partial_index("ix_deliveries_open_events", IS_EVENT & IS_OPEN, deliveries.c.created_at)
 _partial_index(
     "ix_deliveries_undelivered",
@@ -97,4 +101,4 @@ callback_endpoints = Table(
     Column("last_delivered_at", UtcTime),
 )
 
-__all__ = ["IS_DUE", "IS_EVENT", "IS_OPEN", "IS_RESULT", "callback_endpoints", "deliveries", "delivery_attempts"]
+__all__ = ["IS_DUE", "IS_EVENT", "IS_OPEN", "IS_OTHER", "IS_RESULT", "callback_endpoints", "deliveries", "delivery_attempts"]
