@@ -64,6 +64,7 @@ class World:
             call_type=CallType.SERVER if agent else CallType.BROWSER,
             uuid=changes.pop("uuid", None),
             at=self.clock.now(),
+            room=changes.pop("room", True),
         )
 
     async def until(self, true: Callable[[], bool]) -> None:
