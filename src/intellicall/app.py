@@ -21,6 +21,7 @@ from intellicall.callbacks.http import router as callbacks_router
 from intellicall.callbacks.lifecycle import Lifecycle
 from intellicall.callbacks.timeline import delivery_entries
 from intellicall.callbacks.transport import HttpTransport
+from intellicall.callbacks.webhooks import alerts
 from intellicall.calls.about import ABOUT, TAGS, TITLE
 from intellicall.calls.agents_http import AgentsApi
 from intellicall.calls.agents_http import router as agents_router
@@ -247,7 +248,7 @@ class Platform:
             health_router(lambda: {"engine": self.engine.ready, "database": self.database.health().ok}, self.space.shown),
             api_docs_router(PAGES),
         ]
-        return make_app(routers, self.settings, Description(TITLE, ABOUT, TAGS, webhooks.routes))
+        return make_app(routers, self.settings, Description(TITLE, ABOUT, TAGS, [*webhooks.routes, *alerts.routes]))
 
     async def _open_doors(self) -> None:
         self.application = self._make_application()

@@ -173,6 +173,19 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "Everything else, a redirect included, is a failed attempt."},
 }
 
+WebhookId = Annotated[str, Header(description="The id of the callback, the same on every attempt: de-duplicate on it.")]
+WebhookTimestamp = Annotated[
+    str, Header(pattern="^[0-9]+$", description="When this attempt began, in seconds of Unix time. Refuse what is 5 minutes off.")
+]
+WebhookSignature = Annotated[
+    str,
+    Header(
+        description="`v1,` and the Base64 of the HMAC-SHA256 of `webhook-id.webhook-timestamp.body`; one for each secret that is "
+        "valid, separated by spaces (standardwebhooks.com). docs/callbacks.md has it in several languages.",
+    ),
+]
+"""Sign every callback: Standard Webhooks 1.0."""
+
 _RESULTS: dict[str, Example] = {name: {"value": keep_nulls(sample)} for name, sample in results().items()}
 _EVENTS: dict[str, Example] = {sample.type: {"value": keep_nulls(sample.as_json())} for sample in events()}
 
@@ -181,11 +194,17 @@ webhooks = APIRouter(tags=["webhooks"])
 
 
 @webhooks.post("result", status_code=200, response_class=Response, responses=_ANSWERS)
-def result(body: Annotated[ResultPush, Body(openapi_examples=_RESULTS)]) -> None:
+def result(
+    body: Annotated[ResultPush, Body(openapi_examples=_RESULTS)],
+    webhook_id: WebhookId,
+    webhook_timestamp: WebhookTimestamp,
+    webhook_signature: WebhookSignature,
+) -> None:
     """The result of a call, pushed once as soon as the call has ended.
 
-    Any 2xx within 10 seconds acknowledges it; otherwise it is sent again after 1, 2 and 4 seconds, the same to the byte. The header
-    that you asked for comes with it. It waits for no event.
+    Any 2xx within 10 seconds acknowledges it; otherwise it is sent again after 1, 2 and 4 seconds (with the policy `extended` for
+    most of a day), the same to the byte. The header that you asked for comes with it. It waits for no event. A test that you asked
+    for is sent like it; its `uuid` begins with `test-`.
     """
 
 
@@ -193,6 +212,9 @@ def result(body: Annotated[ResultPush, Body(openapi_examples=_RESULTS)]) -> None
 def event(
     body: Annotated[EventPush, Body(openapi_examples=_EVENTS)],
     x_intellicall_event: Annotated[EventType, Header(description="The `type`.")],
+    webhook_id: WebhookId,
+    webhook_timestamp: WebhookTimestamp,
+    webhook_signature: WebhookSignature,
 ) -> None:
     """A lifecycle callback, for the types that the account chose. One at a time for each call, in the order in which they happened.
 
