@@ -141,11 +141,10 @@ async def _away(api: Api, fields: Mapping[str, Any]) -> str:
 
 
 async def _ending(api: Api, fields: Mapping[str, Any]) -> str:
-    """The engine does not hear that it shall end the call: it stays so until somebody looks after it."""
+    """The engine takes the order to end the call and does nothing: it stays so until somebody looks after it."""
     call_id = await _talking(api, fields)
-    api.engine.lose()
+    api.engine.deaf.add(call_id)
     await api.order(call_id, "hangup")
-    api.engine.come_back(restarted=False)
     await api.until(call_id, State.ENDING)
     return call_id
 

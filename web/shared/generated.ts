@@ -66,6 +66,7 @@ export const END_REASONS = [
   "no_route",
   "engine_unavailable",
   "dialed_too_late",
+  "audio_lost",
   "engine_lost",
   "platform_restarted",
   "restored",

@@ -6,6 +6,7 @@ compared with what the engine has, and each difference is fed to the same machin
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,10 +40,12 @@ from intellicall.telephony.engine import (
     EngineUnavailable,
     LegEnded,
     LegEvent,
+    LegSeen,
 )
 
 log = structlog.get_logger()
 JANITOR_S = 1.0
+SWEEP_S = 60.0
 
 
 @dataclass(slots=True)
@@ -197,6 +200,14 @@ class Calls:
                 found = entry
         return found
 
+    def states(self) -> Counter[State]:
+        """Return how many live calls are in each state."""
+        return Counter(conductor.entry.call.state for conductor in self._conductors.values() if conductor.entry.call.live)
+
+    def ids(self) -> list[str]:
+        """Return the calls that are conducted now."""
+        return list(self._conductors)
+
     # -- facts ----------------------------------------------------------------------------------------------------
 
     def engine_event(self, event: EngineEvent) -> None:
@@ -282,15 +293,18 @@ class Calls:
                 if told := difference(call, participant, legs.get((call.id, participant.line))):
                     conductor.post(Fact(told[0], now, tick, seat, told[1], late=True))
             conductor.rearrange()
+        await self._end_unknown(seen)
+
+    async def _end_unknown(self, seen: list[LegSeen]) -> None:
+        """Legs that belong to no call: of a call that broke, or of one that is not in this database any more."""
         for call_id in {leg.call_id for leg in seen} - self._conductors.keys():
             log.warning("unknown_leg_ended", call_id=call_id)
-            await self._end_unknown(call_id)
+            with contextlib.suppress(EngineUnavailable):
+                await self.around.engine.hang_up(call_id)
 
-    async def _end_unknown(self, call_id: str) -> None:
-        try:
-            await self.around.engine.hang_up(call_id)
-        except EngineUnavailable:
-            return
+    async def _sweep(self) -> None:
+        with contextlib.suppress(EngineUnavailable):
+            await self._end_unknown(await self.around.engine.snapshot())
 
     # -- keeping ----------------------------------------------------------------------------------------------------
 
@@ -309,9 +323,13 @@ class Calls:
 
     async def janitor(self) -> None:
         """Once a second, for ever: tell each call that is overdue. The engine keeps the exact limits; this is the net below."""
+        swept = self.around.clock.monotonic()
         while True:
             await self.around.clock.sleep(JANITOR_S)
             tick = self.around.clock.monotonic()
+            if tick - swept >= SWEEP_S and self.around.engine.ready:
+                swept = tick
+                await self._sweep()
             for conductor in self._conductors.values():
                 if overdue := conductor.overdue(tick):
                     conductor.post(overdue)

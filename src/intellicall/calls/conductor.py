@@ -323,6 +323,9 @@ class Conductor:
 
     async def _arrange(self, before: Entry, *, again: bool) -> None:
         """Have the engine make it so when who hears whom has changed. The first talk needs no word: the engine does that itself."""
+        if again and self.entry.call.state is State.ENDING:
+            await self._hang_up()  # it may not have been heard
+            return
         wanted = arrangement(self.entry.call)
         if wanted is None or not (again or arrangement(before.call) not in (None, wanted)):
             return
@@ -369,7 +372,7 @@ class Conductor:
         return self._around.clock.monotonic() - self._entered > LATE_S
 
     async def _hang_up(self) -> None:
-        """An engine that cannot be told now is told after it is back: `Calls` ends every leg that no live call owns."""
+        """An engine that cannot be told now is told when it is back: see `_arrange`."""
         try:
             await self._around.engine.hang_up(self.entry.call.id)
         except EngineUnavailable:

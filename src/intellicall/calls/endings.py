@@ -126,6 +126,12 @@ ENDINGS: dict[Reason, Ending] = {
         "More than 5 seconds passed before the phone could be dialed, so it was not dialed any more.",
         "Call again; if it stays, the operator checks the database's disk (`intellicall doctor`).",
     ),
+    Reason.AUDIO_LOST: Ending(
+        Status.ANSWER,
+        Party.CARRIER,
+        "Nothing came from one side any more, no sound and no word, so the call was ended.",
+        "Call again; if it stays, the operator checks the network towards that side.",
+    ),
     Reason.ENGINE_LOST: Ending(
         Status.FAILED,
         Party.PLATFORM,

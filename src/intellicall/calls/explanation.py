@@ -55,6 +55,7 @@ FAULTS: dict[Reason, Fault] = {
     Reason.NO_ROUTE: Fault.OPERATOR,
     Reason.ENGINE_UNAVAILABLE: Fault.PLATFORM,
     Reason.DIALED_TOO_LATE: Fault.PLATFORM,
+    Reason.AUDIO_LOST: Fault.CARRIER,
     Reason.ENGINE_LOST: Fault.PLATFORM,
     Reason.PLATFORM_RESTARTED: Fault.PLATFORM,
     Reason.RESTORED: Fault.PLATFORM,

@@ -19,6 +19,7 @@ AGENT_REASONS: dict[Cause, Reason | None] = {
     Cause.UNREACHABLE: Reason.AGENT_UNREACHABLE,
     Cause.NO_AUDIO: Reason.AGENT_NO_AUDIO,
     Cause.TIME_LIMIT: Reason.MAX_LENGTH,
+    Cause.VANISHED: Reason.AUDIO_LOST,
     Cause.CANCELED: None,
     Cause.ENGINE_LOST: Reason.ENGINE_LOST,
 }
@@ -36,6 +37,7 @@ CUSTOMER_REASONS: dict[Cause, Reason | None] = {
     Cause.UNREACHABLE: Reason.NO_ROUTE,
     Cause.NO_AUDIO: Reason.CARRIER_FAILURE,
     Cause.TIME_LIMIT: Reason.MAX_LENGTH,
+    Cause.VANISHED: Reason.AUDIO_LOST,
     Cause.CANCELED: None,
     Cause.ENGINE_LOST: Reason.ENGINE_LOST,
 }

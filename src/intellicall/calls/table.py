@@ -108,6 +108,7 @@ class Reason(StrEnum):
     NO_ROUTE = "no_route"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     DIALED_TOO_LATE = "dialed_too_late"
+    AUDIO_LOST = "audio_lost"
     ENGINE_LOST = "engine_lost"
     PLATFORM_RESTARTED = "platform_restarted"
     RESTORED = "restored"

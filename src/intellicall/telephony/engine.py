@@ -73,6 +73,7 @@ class Cause(StrEnum):
     UNREACHABLE = "unreachable"  # no trunk, no registered softphone
     NO_AUDIO = "no_audio"  # the softphone answered, but no audio came from it
     TIME_LIMIT = "time_limit"  # the maximum length was reached
+    VANISHED = "vanished"  # was answered, and then nothing was received any more
     CANCELED = "canceled"  # we ended it before it was answered
     ENGINE_LOST = "engine_lost"  # the engine died with it
 

@@ -24,6 +24,7 @@ from intellicall.telephony.asterisk.digits import DigitSender
 from intellicall.telephony.asterisk.furnishing import (
     busy,
     channel_uri,
+    end_orphans,
     furnish,
     is_new_process,
     living,
@@ -70,6 +71,7 @@ from intellicall.telephony.engine import (
 )
 
 log = structlog.get_logger()
+SWEEP_S = 60.0
 
 
 class AsteriskEngine:
@@ -150,6 +152,7 @@ class AsteriskEngine:
         """See the port. Raises InstallError or AlreadySupervised when an engine of our own cannot be had at all."""
         self._recordings_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._files.start(self._recordings_dir)
+        self._beside(self._sweep(), "engine-sweep")
         await self._keeper.start()
 
     async def stop(self) -> None:
@@ -354,6 +357,22 @@ class AsteriskEngine:
         with contextlib.suppress(ConnectionGone):
             await self._furnish(link)
 
+    async def _sweep(self) -> None:
+        """Every minute, for ever: clear what belongs to no call and no softphone."""
+        while True:
+            await self._clock.sleep(SWEEP_S)
+            with contextlib.suppress(EngineUnavailable, ConnectionGone, RequestRefused):
+                await self.sweep()
+
+    async def sweep(self) -> None:
+        """Clear what belongs to no call and no softphone, now. Raises EngineUnavailable, ConnectionGone, RequestRefused."""
+        link = self.live_link()
+        if orphans := await end_orphans(link, self._calls.keys()):
+            log.warning("orphaned legs ended", count=orphans)
+        await remove_empty_bridges(link, self._calls.keys())
+        await self._furnish(link)
+        await asyncio.to_thread(bygone.rotate, self._recordings_dir)
+
     # -- the connection ------------------------------------------------------------------------------------------------
 
     def _now_ready(self, restarted: bool) -> None:  # noqa: FBT001 - the truth itself is the argument
@@ -376,7 +395,7 @@ class AsteriskEngine:
         await self._ringer.end_doubtful(links.ari, restarted=restarted)
         await self._furnish(links.ari)
         await self._adopt(links.ari)
-        await remove_empty_bridges(links.ari)
+        await remove_empty_bridges(links.ari, self._calls.keys())
         return restarted
 
     async def _furnish(self, link: AriLink) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from intellicall.telephony.asterisk.causes import cause_of
+from intellicall.telephony.asterisk.causes import NOTHING_RECEIVED, cause_of
 from intellicall.telephony.engine import Cause, LegAnswered, LegEnded, Role
 
 LEGS_FILE = "legs.csv"
@@ -96,7 +96,7 @@ def told(lines: Iterable[LegLine], living: Collection[LegId]) -> list[LegAnswere
 
 def _cause(line: LegLine, *, up: bool, canceled: bool) -> Cause:
     if up:
-        return Cause.NORMAL
+        return Cause.VANISHED if line.cause == NOTHING_RECEIVED and not line.hung_up else Cause.NORMAL
     if line.hung_up:
         return cause_of(None, line.cause)
     return Cause.CANCELED if canceled else Cause.NO_ANSWER

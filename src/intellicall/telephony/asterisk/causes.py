@@ -32,6 +32,9 @@ _Q850 = {
     26: Cause.CANCELED,  # answered elsewhere
 }
 
+NOTHING_RECEIVED = 44
+"""Q.850 "requested channel not available", which Asterisk 22 gives to a channel that `rtp_timeout` ends (res_pjsip_sdp_rtp.c)."""
+
 
 def cause_of(sip_code: int | None, q850: int | None) -> Cause:
     """Return why the far end of an unanswered leg ended it. `sip_code` is its final response, where one is known."""

@@ -31,7 +31,7 @@ EVENT_TYPES = (
 CONNECT_TIMEOUT_S = 2.0
 REQUEST_TIMEOUT_S = 1.0
 PING_EVERY_S = 0.5
-PING_DEADLINE_S = 1.5
+PING_DEADLINE_S = 1.2
 
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -109,10 +109,19 @@ async def living(link: AriLink) -> dict[str, Channels]:
     return found
 
 
-async def remove_empty_bridges(link: AriLink) -> None:
-    """Remove what calls left behind that ended while nobody listened."""
+async def end_orphans(link: AriLink, known: Collection[str]) -> int:
+    """End the channels that carry our mark and belong to no call that is known. Returns how many there were."""
+    unknown = [channel for call_id, legs in (await living(link)).items() if call_id not in known for channel in legs.values()]
+    for channel in unknown:
+        await unless_gone(link.request("DELETE", channel_uri(channel["id"])))
+    return len(unknown)
+
+
+async def remove_empty_bridges(link: AriLink, known: Collection[str]) -> None:
+    """Remove what calls left behind that ended while nobody listened. The bridge of a known call may be empty for a while."""
     for bridge in await link.request("GET", "bridges"):
-        if bridge["id"].endswith(BRIDGE_MARK) and not bridge["channels"]:
+        call_id = bridge["id"].removesuffix(BRIDGE_MARK)
+        if bridge["id"].endswith(BRIDGE_MARK) and not bridge["channels"] and call_id not in known:
             await unless_gone(link.request("DELETE", f"bridges/{quote(bridge['id'], safe='')}"))
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from intellicall.telephony.asterisk.causes import cause_of, may_try_next
+from intellicall.telephony.asterisk.causes import NOTHING_RECEIVED, cause_of, may_try_next
 from intellicall.telephony.asterisk.dialplan import CALL_VARIABLE
 from intellicall.telephony.asterisk.provisioning import SOFTPHONE_PREFIX
 from intellicall.telephony.asterisk.quality import heard
@@ -74,6 +74,7 @@ class Leg:
     far_end_hung_up: bool = False
     redirected: bool = False
     no_audio: bool = False
+    vanished: bool = False
     dropped: bool = False
     held: LegEnded | None = None
     behind: LegEnded | None = None
@@ -273,8 +274,12 @@ class CallLegs:
     def _hangup_request(self, leg: Leg, channel_id: str, event: dict[str, Any]) -> None:
         """Remember who asked first. `soft` marks what Asterisk does by itself or on our order."""
         already = self.hanging_up or leg.no_audio or leg.dropped or self._ended_by(leg) is not None
-        if channel_id == leg.channel and not event.get("soft") and not already:
+        if channel_id != leg.channel or already:
+            return
+        if not event.get("soft"):
             leg.far_end_hung_up = True
+        elif event.get("cause") == NOTHING_RECEIVED:
+            leg.vanished = True
 
     def _ended_by(self, leg: Leg) -> Leg | None:
         """Return the other leg whose hang-up ends this one."""
@@ -337,6 +342,8 @@ class CallLegs:
         return self.hanging_up or leg.dropped or left_alone or (leg is not self.agent and self._ended_by(leg) is not None)
 
     def _cause_after_answer(self, leg: Leg, at: datetime) -> Cause:
+        if leg.vanished and leg.answered:
+            return Cause.VANISHED
         if leg.id != Role.CUSTOMER and not leg.answered:
             return Cause.CANCELED if self._is_canceled(leg) else Cause.NO_AUDIO
         return Cause.TIME_LIMIT if leg.id == Role.CUSTOMER and not leg.dropped and self._limit_reached(at) else Cause.NORMAL

@@ -16,8 +16,11 @@ PJSIP = "res_pjsip"
 SOFTPHONE_PREFIX = "agent-"
 SOFTPHONE_CODECS = "alaw,ulaw,opus"
 """Carriers speak A-law and the recording is 8 kHz: the softphone speaks it too, so nothing is transcoded."""
-SOFTPHONE_LOST_S = 60
-"""A softphone from which no audio came for this long is gone; its leg ends, so that no customer is kept on a dead line."""
+VANISHED_S = 25
+"""A far end from which no audio came for this long is gone; its leg ends, so that nobody is kept on a dead line.
+
+Phones and browsers send in silence, too, on hold and muted; one that put us on hold itself (SDP sendonly) is left alone.
+"""
 
 KEEPALIVE_S = 15
 """A carrier that we send nothing to (the other side is muted) gets comfort noise (RFC 3389) that often, lest it give up."""
@@ -88,7 +91,7 @@ def softphone_objects(account: SipAccount) -> list[EngineObject]:
                 "allow_transfer": "no",
                 "allow_subscribe": "no",
                 "identify_by": "username",
-                "rtp_timeout": str(SOFTPHONE_LOST_S),
+                "rtp_timeout": str(VANISHED_S),
                 "from_domain": account.domain,
                 "redirect_method": "user",
             },
@@ -123,6 +126,7 @@ def _trunk_endpoint(trunk: Trunk, name: str) -> dict[str, str]:
         "allow_subscribe": "no",
         "rtp_symmetric": "yes",
         "rtp_keepalive": str(KEEPALIVE_S),
+        "rtp_timeout": str(VANISHED_S),
         "force_rport": "yes",
         "media_encryption": "sdes" if trunk.srtp else "no",
         "send_pai": _yes(trunk.caller_id_style is CallerIdStyle.PAI),

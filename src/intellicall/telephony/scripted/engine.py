@@ -54,6 +54,7 @@ class ScriptedEngine:
 
     For tests to read, all in order and kept after the calls' ends: `dialed` lists every number or session that was rung, `arranged`
     has the last arrangement of each call that had one, `digits` lists what `send_digits` let a leg hear (call, leg, digits).
+    For tests to set: `deaf` names calls that `hang_up` does not reach.
     """
 
     def __init__(self, clock: Clock, script: Mapping[str, Behaviour], recordings_dir: Path) -> None:
@@ -74,6 +75,7 @@ class ScriptedEngine:
         self.digits: list[tuple[str, str, str]] = []
         self.trunks: list[Trunk] = []
         self.failing: dict[str, int] = {}
+        self.deaf: set[str] = set()
 
     # -- the port -----------------------------------------------------------------------------------------------------
 
@@ -147,7 +149,8 @@ class ScriptedEngine:
 
     async def hang_up(self, call_id: str) -> None:
         self._check()
-        if call := self._calls.get(call_id):
+        call = self._calls.get(call_id)
+        if call and call_id not in self.deaf:
             self._end_all(call_id, sorted(call.legs, key=lambda leg: leg != Role.CUSTOMER))
 
     async def snapshot(self) -> list[LegSeen]:

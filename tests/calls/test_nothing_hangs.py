@@ -1,0 +1,84 @@
+"""Every call comes to an end: each state has a longest time, an order that was not heard is given again, orphans are cleared."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.calls.world import World, open_world
+
+from intellicall.calls.call import Call, Effect, Fact, Participant, What, step
+from intellicall.calls.calls import SWEEP_S
+from intellicall.calls.conductor import Conductor
+from intellicall.calls.patience import AWAY_S, ENDING_S, SLACK_S
+from intellicall.calls.table import Party, Reason, State
+from intellicall.clock import SystemClock
+from intellicall.storage.database import Database
+from intellicall.telephony.engine import CallPlan
+
+LIVE = [state for state in State if state is not State.ENDED]
+
+
+@pytest.fixture
+async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
+    async with open_world(database, tmp_path) as opened:
+        yield opened
+        await opened.engine.stop()
+
+
+def longest(plan: CallPlan) -> float:
+    """Return how long any state may last: the longest of what the janitor knows."""
+    limits = (plan.agent_ring_s + SLACK_S, plan.customer_ring_s + SLACK_S, plan.max_length_s + SLACK_S, AWAY_S, ENDING_S)
+    return max(limits) + 1
+
+
+@pytest.mark.parametrize("state", LIVE)
+async def test_in_every_state_the_janitor_leads_a_deserted_call_to_its_end(world: World, state: State) -> None:
+    """Nothing is ever heard of the engine: the janitor's facts alone bring the call from any state to its end."""
+    entry, _ = await world.calls.start(world.request("no_answer"), limit=10)
+    now, tick = world.clock.now(), world.clock.monotonic()
+    answered = state not in (State.INITIATED, State.AGENT_RINGING, State.AGENT_ANSWERED, State.CUSTOMER_RINGING)
+    guest = Participant("p1", line="p1") if state in (State.CONSULT_RINGING, State.ADDING, State.TRANSFERRING) else None
+    call = replace(entry.call, state=state, guest=guest)
+    call = replace(call, answered_at=now, answered_tick=tick) if answered else call
+    steps = 0
+    while call.live:
+        conductor = Conductor(replace(entry, call=call), world.calls.around, since=tick)
+        assert conductor.overdue(tick) is None, "it is not late yet"
+        tick += longest(entry.request.plan)
+        fact = conductor.overdue(tick)
+        assert fact is not None, f"{call.state} lasts for ever"
+        taken = step(call, fact)
+        assert taken.move is not None, f"{call.state} has no way out"
+        call = _sealed(taken.call) if Effect.SEAL in taken.effects else taken.call
+        steps += 1
+        assert steps < 5, "it goes round in circles"
+    assert call.reason is not None
+
+
+def _sealed(call: Call) -> Call:
+    return step(call, Fact(What.SEALED, SystemClock().now(), 0.0)).call
+
+
+async def test_a_hang_up_that_the_engine_did_not_hear_is_given_again(world: World) -> None:
+    entry, _ = await world.calls.start(world.request(), limit=10)
+    await world.until_state(entry.call.id, State.TALKING)
+    world.engine.lose()
+    await world.calls.hang_up("a1", entry.call.id, Party.ACCOUNT)
+    assert world.engine.legs(entry.call.id)
+    world.engine.come_back(restarted=False)
+    done = await world.until_state(entry.call.id, State.ENDED)
+    assert done.call.reason is Reason.ENDED_BY_ACCOUNT
+
+
+async def test_a_leg_without_a_call_is_found_within_a_minute(world: World) -> None:
+    janitor = asyncio.create_task(world.calls.janitor())
+    await world.engine.ring_agent(world.request().plan)
+    assert await world.engine.snapshot()
+    await world.clock.advance(SWEEP_S + 2)
+    assert await world.engine.snapshot() == []
+    janitor.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await janitor
