@@ -16,14 +16,14 @@ from tests.support.clock import HandClock
 from tests.support.receiver import answers, hangs, receiver
 
 from intellicall.callbacks import store
-from intellicall.callbacks.courier import LANE_WIDTH, SWEEP_S, Courier
+from intellicall.callbacks.courier import LANE_WIDTH, SWEEP_S, Courier, _found
 from intellicall.callbacks.delivery import Answer, Attempt, Delivery, Kind, State
 from intellicall.callbacks.transport import UNSIGNED, HttpTransport
 from intellicall.calls.journal import JournalEntry
 from intellicall.clock import Clock, SystemClock
 from intellicall.storage.database import Database
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 @asynccontextmanager
@@ -299,3 +299,24 @@ async def test_hang_up_to_post_is_quick(sqlite_database: Database) -> None:
             await crm.until(count)
             latencies.append(time.monotonic() - began)
     assert sorted(latencies)[10] < 0.1
+
+
+async def test_time_that_passes_while_sql_is_asked_is_not_waited_for_again(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a retry comes late by it, and a test that moves the time in that moment waits for ever."""
+    clock, glance = HandClock(AT), sqlite_database.glance
+
+    async def takes_its_time(work: partial[tuple[int, store.Look]]) -> object:
+        found = await glance(work)
+        if work.func is _found:
+            await clock.advance(0.4)
+        return found
+
+    async with receiver(answers(500), answers(200)) as crm, running(sqlite_database, clock) as courier:
+        await sqlite_database.write(partial(add_account, account_id="a", url=crm.url))
+        monkeypatch.setattr(sqlite_database, "glance", takes_its_time)
+        await end(sqlite_database, courier, ended("a"))
+        await clock.until_asleep(0.6)
+        await clock.advance(0.6)
+        await until_state(sqlite_database, State.DELIVERED)

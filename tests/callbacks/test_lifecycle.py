@@ -35,7 +35,7 @@ from intellicall.storage.database import Database
 
 URL = "https://crm.example/results"
 HEADER = "x-intellicall-event"
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 def subscribe(connection: Connection, account_id: str, url: str | None, events: Sequence[str] = ("all",)) -> None:

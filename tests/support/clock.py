@@ -73,7 +73,7 @@ class HandClock:
         """Return after how many seconds each sleeper will wake, soonest first."""
         return sorted(sleeper.until - self._elapsed for sleeper in self._sleepers)
 
-    async def until_asleep(self, seconds: float, patience_s: float = 5.0) -> None:
+    async def until_asleep(self, seconds: float, patience_s: float = 20.0) -> None:
         """Return when somebody sleeps that will wake in `seconds` (to the millisecond). Raises TimeoutError."""
         async with asyncio.timeout(patience_s):
             while not any(abs(left - seconds) < 0.001 for left in self.sleeping()):

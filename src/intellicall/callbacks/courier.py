@@ -25,6 +25,7 @@ from intellicall.callbacks import endpoint_store, store
 from intellicall.callbacks.delivery import Answer, Attempt, Delivery, Kind, State
 from intellicall.callbacks.endpoint import News, Standing
 from intellicall.callbacks.lifecycle import EVENT_AGE, Lifecycle
+from intellicall.callbacks.pace import LATE_S, Pace
 from intellicall.callbacks.schedule import asked_wait, wait_after
 from intellicall.callbacks.signing import signed
 from intellicall.callbacks.transport import HttpTransport
@@ -34,14 +35,17 @@ from intellicall.web.middleware import where_of
 
 log = structlog.get_logger()
 
-LANE_WIDTH = 10
+LANE_WIDTH = 20
 """Requests under way at once in a lane."""
+RECORDING_WIDTH = 20
+"""Answered deliveries of a lane whose record is being written, and beside which others may be sent already."""
 GLOBAL_WIDTH = 500
 """Deliveries of a kind under way at once in all: far above what healthy receivers need, below the limit of open files."""
 SWEEP_S = 5.0
 """How often SQL is asked for due deliveries that nobody woke us for (sent again by the CLI, left by a fault), for the accounts that
 want events, and for events that are too old."""
 STORAGE_RETRY_S = 1.0
+LATE = timedelta(seconds=LATE_S)
 GRACE_S = 2.0
 """How long requests under way may still take when the platform stops."""
 
@@ -52,10 +56,16 @@ class _Lane:
     kind: Kind
     in_flight: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    recording: int = 0  # of those in flight: answered
     look: bool = True  # SQL may hold something new
     width: int = LANE_WIDTH  # as it was at the last look
     alarm: float | None = None  # monotonic time at which to look next
     task: asyncio.Task[None] | None = None
+
+    @property
+    def under_way(self) -> int:
+        """Requests that are sent or about to be. While storage is away, what cannot be recorded counts, too."""
+        return len(self.in_flight) - min(self.recording, RECORDING_WIDTH)
 
 
 class Courier:
@@ -80,10 +90,12 @@ class Courier:
         self._grace_s = grace_s
         self._lifecycle = lifecycle or Lifecycle()
         self._draw = draw
+        self._pace = Pace()
         self._lanes: dict[tuple[str, Kind], _Lane] = {}
         self._all = {kind: asyncio.Semaphore(GLOBAL_WIDTH) for kind in Kind}
         self._sweeper: asyncio.Task[None] | None = None
         self._stopping = False
+        self.attempted: Callable[[Delivery, Attempt, State], None] = _ignore
 
     async def start(self) -> None:
         """Open the transport and take up what an earlier process left due."""
@@ -152,7 +164,7 @@ class Courier:
         try:
             while lane.look or lane.in_flight or lane.alarm is not None:
                 lane.changed.clear()
-                if lane.look and len(lane.in_flight) < lane.width:
+                if lane.look and lane.under_way < lane.width:
                     await self._look(lane)
                 await self._rest(lane)
         except Exception as error:  # noqa: BLE001 - one account's lane must not take the others with it
@@ -163,27 +175,27 @@ class Courier:
             del self._lanes[lane.account_id, lane.kind]
 
     async def _look(self, lane: _Lane) -> None:
-        now = self._clock.now()
+        now, moment = self._clock.now(), self._clock.monotonic()
         lane.look = False
-        flying = frozenset(lane.in_flight)
+        flying, under_way = frozenset(lane.in_flight), lane.under_way
         try:
             width, found = await self._database.glance(
-                partial(_found, account_id=lane.account_id, kind=lane.kind, now=now, flying=flying)
+                partial(_found, account_id=lane.account_id, kind=lane.kind, now=now, flying=flying, under_way=under_way)
             )
         except StorageUnavailable:
             lane.alarm = self._clock.monotonic() + STORAGE_RETRY_S
             return
-        more = width > 0 and len(flying) + len(found.deliveries) >= width
+        more = width > 0 and under_way + len(found.deliveries) >= width
         for delivery in found.deliveries:
             lane.in_flight[delivery.id] = asyncio.create_task(self._deliver(lane, delivery), name="callbacks-delivery")
         lane.width = max(width, 1)  # a paused lane may always look whether it still is
         lane.look = lane.look or more
         wait = (found.next_due - now).total_seconds() if found.next_due else None
-        lane.alarm = None if wait is None else self._clock.monotonic() + wait
+        lane.alarm = None if wait is None else moment + wait
 
     async def _rest(self, lane: _Lane) -> None:
         """Return when something changed or the alarm time has come; at once when there is nothing to wait for."""
-        if lane.look and len(lane.in_flight) < lane.width:
+        if lane.look and lane.under_way < lane.width:
             return
         if lane.in_flight or lane.alarm is not None:
             await self._wait(lane)
@@ -201,7 +213,10 @@ class Courier:
             await _cancel(waits)
 
     async def _deliver(self, lane: _Lane, delivery: Delivery) -> None:
+        answered = False
         try:
+            if self._clock.now() - (delivery.due_at or delivery.created_at) > LATE:
+                await self._clock.sleep(self._pace.wait(self._clock.monotonic()))
             async with self._all[lane.kind]:
                 standing = await self._standing(delivery.account_id)
                 if not standing.sends(lane.kind):
@@ -210,6 +225,9 @@ class Courier:
                 await self._database.prove_lead()  # who has been overtaken sends nothing: the other process does
                 started_at, started = self._clock.now(), self._clock.monotonic()
                 answer = await self._transport.post(delivery, signed(delivery.id, delivery.body, started_at, standing.secrets))
+            lane.recording += 1
+            answered = True
+            lane.changed.set()
             latency_ms = round((self._clock.monotonic() - started) * 1000)
             attempt = Attempt(
                 delivery.id, delivery.attempts + 1, started_at, latency_ms, answer.status, answer.outcome, answer.body
@@ -220,6 +238,7 @@ class Courier:
             _report("delivery_failed", error, delivery_id=delivery.id)
         finally:
             del lane.in_flight[delivery.id]
+            lane.recording -= answered
             lane.changed.set()
 
     async def _standing(self, account_id: str) -> Standing:
@@ -259,6 +278,7 @@ class Courier:
 
         news = await self._written(work)
         _log_attempt(delivery, attempt, state)
+        self.attempted(delivery, attempt, state)
         if news is not None:
             log.warning(news.value, account_id=delivery.account_id, outcome=answer.outcome)
             self.wake(delivery.account_id, Kind.ALERT)
@@ -272,10 +292,12 @@ class Courier:
                 await self._clock.sleep(STORAGE_RETRY_S)
 
 
-def _found(connection: Connection, account_id: str, kind: Kind, now: datetime, flying: frozenset[str]) -> tuple[int, store.Look]:
+def _found(
+    connection: Connection, account_id: str, kind: Kind, now: datetime, flying: frozenset[str], under_way: int
+) -> tuple[int, store.Look]:
     """Return how many deliveries may be under way in the lane now, and as many of those that are due as there is room for."""
     width = endpoint_store.width(connection, account_id, kind, LANE_WIDTH)
-    free = width - len(flying)
+    free = width - under_way
     if free <= 0:
         return width, store.Look([], None)
     return width, store.look(connection, account_id, now, flying, free, kind=kind)
@@ -304,3 +326,7 @@ async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ignore(*_: object) -> None:
+    """Nobody counts the attempts."""
