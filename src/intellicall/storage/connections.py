@@ -26,14 +26,20 @@ def open_engine(url: str) -> Engine:
     """Return a synchronous SQLAlchemy engine, set up for durability. SQLite's parent folder must exist."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_size=READERS + 1, max_overflow=0, pool_pre_ping=True, connect_args=_POSTGRES)
+        return create_engine(
+            parsed,
+            pool_size=READERS + 1,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args=_POSTGRES,
+            hide_parameters=True,  # they are phone numbers; what is raised may be logged
+        )
     from pysqlite3 import dbapi2  # noqa: PLC0415 - a compiled library that PostgreSQL installations never load
 
     if dbapi2.sqlite_version_info < SQLITE_FIXED:
         raise StorageUnavailable(f"SQLite {dbapi2.sqlite_version} can corrupt its journal; 3.51.3 or later is needed")
-    engine = create_engine(
-        parsed, module=dbapi2, pool_size=READERS + 3, max_overflow=0, connect_args={"check_same_thread": False, "timeout": 5}
-    )
+    driver = {"check_same_thread": False, "timeout": 5}
+    engine = create_engine(parsed, module=dbapi2, pool_size=READERS + 3, max_overflow=0, connect_args=driver, hide_parameters=True)
     engine.dialect.statement_compiler = _HintedSqlite
     event.listen(engine, "connect", _sqlite_pragmas)
     event.listen(engine, "begin", _sqlite_begin)
