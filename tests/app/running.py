@@ -178,9 +178,12 @@ WAYS: dict[State, Way] = {
 
 
 @asynccontextmanager
-async def open_api(folder: Path, **account: Any) -> AsyncIterator[Api]:
-    """Run a platform with one account, in `folder`, which may have been used before; `account` are fields of the account."""
-    settings = Settings(state_dir=folder, port=0, engine=EngineMode.SCRIPTED, allow_private_callbacks=True)
+async def open_api(folder: Path, options: Mapping[str, Any] | None = None, **account: Any) -> AsyncIterator[Api]:
+    """Run a platform with one account, in `folder`, which may have been used before; `account` are fields of the account, `options`
+    settings.
+    """
+    usual: dict[str, Any] = {"state_dir": folder, "port": 0, "engine": EngineMode.SCRIPTED, "allow_private_callbacks": True}
+    settings = Settings(**usual | dict(options or {}))
     migrate(settings.sql_url)
     async with receiver() as results, aiohttp.ClientSession() as session:
         database = Database(settings.sql_url)

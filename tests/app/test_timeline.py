@@ -160,7 +160,7 @@ async def test_a_call_of_nobody_and_a_strange_query_are_refused(api: Api) -> Non
 async def test_no_number_is_in_what_is_traced(api: Api) -> None:
     async with await api.softphone("agent.017"):
         call_id = await ended(api)
-    await api.platform.tracing.flush()
+    await api.platform.onlookers.tracing.flush()
     stored = await api.platform.database.read(lambda connection: traces.read(connection, call_id))
     assert stored
     assert "+" not in json.dumps([dict(trace.data) for trace in stored])
