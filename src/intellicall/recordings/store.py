@@ -13,6 +13,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    Text,
     bindparam,
     insert,
     literal_column,
@@ -45,6 +46,7 @@ recordings = Table(
     Column("tries", Integer, nullable=False, server_default="0"),  # in vain, one after the other: to complete it, or to move it
     Column("next_try_at", UtcTime),
     Column("fault", String(16)),  # why the last try to move it was in vain: `remote.Fault`
+    Column("upload", Text),  # what of it can be taken up again: `remote.Upload`, as JSON
 )
 Index("ix_recordings_account_created", recordings.c.account_id, recordings.c.created_at)
 _IS_PENDING = recordings.c.state == literal_column(f"'{State.PENDING}'")

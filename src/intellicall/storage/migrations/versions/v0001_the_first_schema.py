@@ -268,6 +268,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one table after the other
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("fault", sa.String(length=16), nullable=True),
+        sa.Column("upload", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_recordings")),
         sa.UniqueConstraint("call_id", name=op.f("uq_recordings_call_id")),
     )
