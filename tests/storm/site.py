@@ -120,12 +120,12 @@ class Site:
         await self.receiver.wait()
 
     def platform_pid(self) -> int | None:
-        """Return the process id of the platform below its supervisor, if it runs now."""
-        return _process_with("intellicall", "serve", self.supervisor.pid) if self.supervisor else None
+        """Return the process id of the platform, if it takes calls now: who listens on its port."""
+        return _listener(self.platform_port)
 
     def engine_pid(self) -> int | None:
         """Return the engine's process id: the process that was started with our configuration."""
-        return _process_with("asterisk", str(self.state / "engine"), None)
+        return _process_with("asterisk", str(self.state / "engine"))
 
     async def ask(self, http: aiohttp.ClientSession, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Send one API request; return status and JSON. Raises aiohttp.ClientError, TimeoutError."""
@@ -171,18 +171,29 @@ async def _first_line(process: asyncio.subprocess.Process) -> str:
     return line
 
 
-def _process_with(name: str, word: str, parent: int | None) -> int | None:
-    """Return the process whose command line has both words (and whose parent is this one)."""
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        with contextlib.suppress(OSError, IndexError):
-            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            status = (folder / "stat").read_text().rpartition(")")[2].split()
-            fits = any(name in each for each in words) and any(word in each for each in words)
-            if fits and status[0] != "Z" and parent in (None, int(status[1])):
+def _process_with(*words: str) -> int | None:
+    """Return the process whose command line has all of these words."""
+    for folder in _processes():
+        with contextlib.suppress(OSError):
+            line = (folder / "cmdline").read_bytes().decode(errors="replace")
+            if all(word in line for word in words) and (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
                 return int(folder.name)
     return None
+
+
+def _listener(port: int) -> int | None:
+    """Return the process that listens on this TCP port of loopback (proc(5): /proc/net/tcp)."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inodes = {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
+    for folder in _processes() if inodes else ():
+        with contextlib.suppress(OSError):
+            if any(str(held.readlink()).strip("socket:[]") in inodes for held in (folder / "fd").iterdir()):
+                return int(folder.name)
+    return None
+
+
+def _processes() -> list[Path]:
+    return [folder for folder in Path("/proc").iterdir() if folder.name.isdigit()]
 
 
 def _free_port() -> int:

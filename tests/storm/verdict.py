@@ -183,7 +183,7 @@ class _Case:
                 self._violation("I8", f"no recording of {talk:.1f} s ({sound.status if sound else 'no link'}, {result['reason']})")
             return
         died = self._engine_died_near(customer)
-        gap = customer.ended["gap_ms"] / 1000 if customer.ended else 0.0
+        gap = self._stall(customer)
         stalled = gap if gap > STALL_S else 0.0
         note = " (the engine died)" if died else " (the machine stalled)" if stalled else ""
         self.verdict.counts[f"recordings compared{note}"] += 1
@@ -191,6 +191,16 @@ class _Case:
         if not talk - lost - stalled - LENGTH_S <= sound.seconds <= talk + stalled + LENGTH_S:
             self._violation("I8", f"recording {sound.seconds:.2f} s, talk {talk:.2f} s ({result['reason']})")
         self._own_voices(sound)
+
+    def _stall(self, customer: Leg) -> float:
+        """Return the longest silence that the call's phones noticed: within the talk, at its edges, or before the customer was rung."""
+        agent = self._leg("agent")
+        gaps = [leg.ended["gap_ms"] / 1000 for leg in (customer, agent) if leg and leg.ended]
+        if customer.ended and customer.answered and customer.ended["first_heard"]:
+            gaps += [customer.ended["at"] - customer.ended["last_heard"], customer.ended["first_heard"] - customer.answered]
+        if agent and agent.confirmed:
+            gaps.append(customer.invited - agent.confirmed)
+        return max(gaps)
 
     def _own_voices(self, sound: Sound) -> None:
         for side, own, other in ((sound.left, *tones_of(self.placed.index)), (sound.right, *tones_of(self.placed.index)[::-1])):
