@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,11 @@ from intellicall.calls.result import Entry
 from intellicall.calls.timeline import TimelineSource, call_entries
 from intellicall.calls.timeline_http import TimelineApi
 from intellicall.calls.timeline_http import router as timeline_router
-from intellicall.calls.tracing import Tracing
 from intellicall.calls.webhooks import webhooks
 from intellicall.clock import Clock, SystemClock
+from intellicall.operation.http import MetricsDoor
+from intellicall.operation.http import router as metrics_router
+from intellicall.operation.onlookers import Onlookers
 from intellicall.recordings.completing import Completer
 from intellicall.recordings.disk import DiskShelf
 from intellicall.recordings.encoder import Encoder
@@ -73,6 +75,7 @@ from intellicall.telephony.engine import DigitPressed, Engine, EngineEvent, Trun
 from intellicall.telephony.scripted.engine import BEHAVIOURS, ScriptedEngine
 from intellicall.telephony.testnet.network import TestNetwork
 from intellicall.telephony.testnet.numbers import NUMBERS
+from intellicall.web.address import Network
 from intellicall.web.api_docs import router as api_docs_router
 from intellicall.web.application import make_app
 from intellicall.web.health import router as health_router
@@ -122,16 +125,18 @@ class Platform:
         await self._open_rooms()
         await self._take_lead()
         self.engine.listen(self._engine_said)
-        self.engine.watch(self.tracing.note)
+        self.engine.watch(self.onlookers.note)
         self._stack.push_async_callback(self.engine.stop)
         await self._apply_trunks()
         await self.engine.start()
         await self.calls.recover()
+        self.onlookers.taken_up(self.calls.ids())
         self._stack.push_async_callback(self._end_tasks)
         for work in (
             self._keep_lead,
             self.calls.janitor,
-            self.tracing.run,
+            self.onlookers.tracing.run,
+            self.onlookers.looking.run,
             self._follow_trunks,
             self._retain,
             self._mend_recordings,
@@ -204,8 +209,7 @@ class Platform:
         self.sessions = SoftphoneSessions(self.engine, self.clock, sip_url=self._sip_url)
         self.sessions.desk = Desk(self.calls, self.sessions)
         self.attendance = Attendance(self.calls, self.sessions)
-        self.tracing = Tracing(self.database, self.clock)
-        self.sessions.noticed = self.tracing.softphone
+        self.onlookers = Onlookers(self.calls, self.sessions, self.space, self.courier)
         self.calls.watch_engine(self.sessions.engine_changed)
         self.proxy = SipProxy(self._sip_url)
 
@@ -215,7 +219,7 @@ class Platform:
         self._stack.push_async_callback(self.encoder.close)
         self.space.look(self.clock.monotonic())
         await self.courier.start()
-        for closing in (self.tracing.close, self.courier.stop, self.calls.close, self.sessions.stop, self.proxy.close):
+        for closing in (self.onlookers.tracing.close, self.courier.stop, self.calls.close, self.sessions.stop, self.proxy.close):
             self._stack.push_async_callback(closing)
 
     def _sip_url(self) -> str | None:
@@ -237,7 +241,7 @@ class Platform:
         )
         routers: list[APIRouter] = [
             calls_router(CallsApi(self.calls, self.sessions, door), orders),
-            timeline_router(TimelineApi(self.calls, door, TIMELINE_SOURCES, self.tracing.unsaved)),
+            timeline_router(TimelineApi(self.calls, door, TIMELINE_SOURCES, self.onlookers.tracing.unsaved)),
             agents_router(AgentsApi(self.database, self.clock, self.sessions, door)),
             events_router(EventsApi(self.database, self.hub, door)),
             feed_router(FeedApi(self.database, self.clock, door)),
@@ -246,9 +250,14 @@ class Platform:
             recordings_router(RecordingsDoor(self.database, self.shelf, self.encoder, self.clock, proxies)),
             softphone_router(softphone),
             health_router(lambda: {"engine": self.engine.ready, "database": self.database.health().ok}, self.space.shown),
+            metrics_router(self._metrics_door(proxies)),
             api_docs_router(PAGES),
         ]
         return make_app(routers, self.settings, Description(TITLE, ABOUT, TAGS, [*webhooks.routes, *alerts.routes]))
+
+    def _metrics_door(self, proxies: Sequence[Network]) -> MetricsDoor:
+        onlookers = self.onlookers
+        return MetricsDoor(onlookers.metrics, onlookers.looking, list(self.settings.metrics_networks), proxies)
 
     async def _open_doors(self) -> None:
         self.application = self._make_application()
@@ -274,7 +283,7 @@ class Platform:
     def _engine_said(self, event: EngineEvent) -> None:
         """The calls first: nothing that looks on is in their way."""
         self.calls.engine_event(event)
-        self.tracing.engine_event(event)
+        self.onlookers.engine_event(event)
 
     def _call_changed(self, entry: Entry) -> None:
         """After each change of a call is stored: tell the agents' pages, those who follow events, and the courier."""
@@ -282,10 +291,7 @@ class Platform:
         self.attendance.changed(entry)
         if not entry.call.live:
             self.courier.wake(entry.request.account_id)
-        try:
-            self.tracing.changed(entry)
-        except Exception:  # whoever looks on must not end a call
-            log.exception("tracing_failed", call_id=entry.call.id)
+        self.onlookers.changed(entry)
 
     def _events_stored(self, account_id: str) -> None:
         self.hub.wake(account_id)

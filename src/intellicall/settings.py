@@ -6,6 +6,7 @@ Sources, strongest first: command-line flags, environment (`INTELLICALL_…`), t
 
 import os
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,6 +101,11 @@ class Settings(BaseSettings):
     sandbox: bool = Field(
         default=False, description="Run the test network: a carrier on this machine, for sandbox accounts and their test numbers."
     )
+
+    metrics_networks: Annotated[
+        list[IPvAnyNetwork],
+        Field(description="Networks whose requests for /metrics are answered. A JSON list in the environment."),
+    ] = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 
     log_level: str = Field(default="info", description="debug, info, warning or error.")
     log_format: str = Field(default="json", description="json or text.")

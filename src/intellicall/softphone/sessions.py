@@ -128,6 +128,10 @@ class SoftphoneSessions:
         agent = self._agents.get(agent_id)
         return agent.active if agent else None
 
+    def counts(self) -> tuple[int, int]:
+        """Return how many softphones are open, and how many of them can be rung."""
+        return len(self._sessions), sum(self.is_ready(session) for session in self._sessions.values())
+
     def seen(self, agent_id: str) -> Seen | None:
         """Return what is known of the agent's softphone; None when there is none."""
         session = self.active(agent_id)

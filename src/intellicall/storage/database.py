@@ -37,6 +37,10 @@ _BUSY_MS = {"read": 2000, "write": 250, "glance": GLANCE_MS}
 _RESOLVE_EVERY_S = 0.1
 
 
+def _ignore(_seconds: float, _stored: bool) -> None:  # noqa: FBT001 - the one fact beside its length
+    """Nobody counts."""
+
+
 class Database:
     """One SQL database of one platform process."""
 
@@ -49,6 +53,8 @@ class Database:
         self._glance_again = 0.0
         self._open = True
         self.leadership = Leadership()
+        self.timed: Callable[[float, bool], None] = _ignore
+        """Told of each write: its seconds, waiting included, and whether it was stored. Must not block."""
         self._writer = Writer(self._transact, self._probe)
 
     def close(self) -> None:
@@ -107,6 +113,7 @@ class Database:
             raise StorageUnavailable(Fault.CLOSED)
         outcome = asyncio.wrap_future(self._writer.hand_in(work))
         limit = asyncio.timeout(within_s)
+        began, stored = time.monotonic(), True
         try:
             async with limit:
                 # Shielded: a caller that goes away must not undo a write whose commit is under way.
@@ -114,8 +121,14 @@ class Database:
                 return result
         except TimeoutError:
             if limit.expired():
+                stored = False
                 raise StorageUnavailable(Fault.SLOW) from None
             raise
+        except StorageUnavailable:
+            stored = False
+            raise
+        finally:
+            self.timed(time.monotonic() - began, stored)
 
     async def take_lead(self) -> None:
         """Overtake the process that leads: from now on it stores nothing. Raises StorageUnavailable; then nothing has changed."""
