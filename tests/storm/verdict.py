@@ -193,14 +193,14 @@ class _Case:
         self._own_voices(sound)
 
     def _stall(self, customer: Leg) -> float:
-        """Return the longest silence that the call's phones noticed: within the talk, at its edges, or before the customer was rung."""
+        """Return the longest silence that the call's phones noticed: in the talk, at its edges, or before it."""
         agent = self._leg("agent")
         gaps = [leg.ended["gap_ms"] / 1000 for leg in (customer, agent) if leg and leg.ended]
         if customer.ended and customer.answered and customer.ended["first_heard"]:
             gaps += [customer.ended["at"] - customer.ended["last_heard"], customer.ended["first_heard"] - customer.answered]
         if agent and agent.confirmed:
             gaps.append(customer.invited - agent.confirmed)
-        return max(gaps)
+        return float(max(gaps))
 
     def _own_voices(self, sound: Sound) -> None:
         for side, own, other in ((sound.left, *tones_of(self.placed.index)), (sound.right, *tones_of(self.placed.index)[::-1])):
