@@ -172,6 +172,7 @@ async def test_what_cannot_be_completed_now_is_completed_later_and_told(world: W
         assert await completer.complete() == 0
         found = await kept(world, entry.call.id)
         assert (found.state, found.talk_s) == (recording.State.PENDING, 12.0)
+    await world.clock.advance(60)
     assert await completer.complete() == 1
     assert await completer.complete() == 0
     [(kind, data)] = await told(world, entry.call.id)

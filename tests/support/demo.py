@@ -312,14 +312,14 @@ def _quiet_port() -> int:
             return int(probe.getsockname()[1])
 
 
-def starting(state: Path) -> subprocess.Popen[bytes]:
-    """Start `intellicall demo`, as the foreground job of a terminal would be."""
+def starting(state: Path, **settings: str) -> subprocess.Popen[bytes]:
+    """Start `intellicall demo`, as the foreground job of a terminal would be; `settings` by their names in the environment."""
     state.mkdir(mode=0o700)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("INTELLICALL_")}
     with (state.parent / f"{state.name}.out").open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "intellicall", "demo"],
-            env={**clean, "INTELLICALL_STATE_DIR": str(state), "INTELLICALL_PORT": str(_quiet_port())},
+            env={**clean, "INTELLICALL_STATE_DIR": str(state), "INTELLICALL_PORT": str(_quiet_port()), **settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -328,9 +328,9 @@ def starting(state: Path) -> subprocess.Popen[bytes]:
 
 
 @asynccontextmanager
-async def running_demo(state: Path, install: EngineInstall) -> AsyncIterator[Demo]:
+async def running_demo(state: Path, install: EngineInstall, **settings: str) -> AsyncIterator[Demo]:
     """Run a demo; whatever happens, no process is left behind."""
-    process = starting(state)
+    process = starting(state, **settings)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         demo = Demo(state, install, process, http)
         try:

@@ -22,8 +22,8 @@ GUIDE_FIELDS = (
     "recording_url",
 )
 """In the guide's order."""
-OUR_FIELDS = ("answer_time", "reason", "ended_by", "transferred_to", "notes")
-"""Issue 2's additions, after the guide's."""
+OUR_FIELDS = ("answer_time", "reason", "ended_by", "transferred_to", "notes", "recording")
+"""Our additions, after the guide's."""
 HEARD = 0.8
 """Share of a recording in which a voice that never stops has to be found, by tenths of a second; a busy machine loses packets."""
 
