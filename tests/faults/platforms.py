@@ -180,7 +180,7 @@ async def open_site(folder: Path, install: EngineInstall, network: TestNetwork, 
     migrate(settings.sql_url)
     async with receiver() as results:
         database = Database(settings.sql_url)
-        key = await database.write(lambda connection: _furnish(connection, network, results.url, account))
+        key = await database.write(lambda connection: furnish(connection, network, results.url, account))
         await asyncio.to_thread(database.close)
         site = Site(settings, engine, network, results, key)
         try:
@@ -200,7 +200,8 @@ async def _start_engine(dirs: EngineDirs, install: EngineInstall, settings: Sett
     return engine
 
 
-def _furnish(connection: Connection, network: TestNetwork, callback_url: str, account: dict[str, Any]) -> str:
+def furnish(connection: Connection, network: TestNetwork, callback_url: str, account: dict[str, Any]) -> str:
+    """Store an account whose one trunk leads to the test network; return its server key."""
     row = asdict(network.trunk) | {"codecs": list(network.trunk.codecs)}
     connection.execute(insert(trunks).values(**row))
     return seed(connection, "a1", CALLER_ID, callback_url, account)[0]

@@ -1,0 +1,202 @@
+"""The engine dies or hangs under a whole platform: its calls have their results at once, it comes back, nothing stale is dialed."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.app.running import AGENT, CALLER_ID
+from tests.faults.platforms import furnish
+from tests.support import audio
+from tests.support.demo import until
+from tests.support.receiver import Receiver, receiver
+
+from intellicall.app import Platform, stop_engines
+from intellicall.settings import EngineMode, Settings
+from intellicall.storage.database import Database
+from intellicall.storage.migrate import migrate
+from intellicall.telephony.asterisk.adapter import AsteriskEngine
+from intellicall.telephony.asterisk.install import EngineInstall
+from intellicall.telephony.testnet.network import TestNetwork
+from intellicall.telephony.testnet.numbers import NUMBERS
+
+pytestmark = pytest.mark.asterisk
+
+RESULTS_S = 5.0
+BACK_S = 3.0
+DETECTED_S = 2.0
+REFUSED_S = 1.0
+
+
+@dataclass
+class Centre:
+    """A platform in this process, on an engine of its own."""
+
+    platform: Platform
+    network: TestNetwork
+    receiver: Receiver
+    key: str
+    http: aiohttp.ClientSession
+
+    @property
+    def engine_pid(self) -> int:
+        assert isinstance(self.platform.engine, AsteriskEngine)
+        assert self.platform.engine.pid is not None
+        return self.platform.engine.pid
+
+    async def send(self, method: str, path: str, body: object = None) -> tuple[int, Any, Any]:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        async with self.http.request(method, f"http://127.0.0.1:{self.platform.port}{path}", json=body, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None), answer.headers
+
+    async def order(self, customer: str = "tone_1000", **fields: Any) -> tuple[int, Any, Any]:
+        body = {"from_number": CALLER_ID, "to_number": NUMBERS[customer].number, "agent_number": AGENT, **fields}
+        return await self.send("POST", "/calls", body)
+
+    async def call_in(self, state: str, customer: str = "tone_1000", **fields: Any) -> str:
+        """Return a call that stands in this state."""
+        status, call, _ = await self.order(customer, **fields)
+        assert status == 201, call
+        await self.until_state(call["call_id"], state)
+        return str(call["call_id"])
+
+    async def until_state(self, call_id: str, state: str) -> None:
+        async def there() -> bool | None:
+            _, call, _ = await self.send("GET", f"/calls/{call_id}")
+            return True if call["state"] == state else None
+
+        await until(there)
+
+    def results(self) -> dict[str, Any]:
+        """Return what the receiver got, by call. One result a call."""
+        bodies = [json.loads(request.body) for request in self.receiver.requests]
+        found = {body["call_id"]: body for body in bodies}
+        assert len(found) == len(bodies)
+        return found
+
+    async def rung(self) -> int:
+        shown = await self.network.engine.console("core show channels count")
+        return int(next(line.split()[0] for line in shown.splitlines() if "processed" in line))
+
+
+@asynccontextmanager
+async def centre(folder: Path, network: TestNetwork) -> AsyncIterator[Centre]:
+    settings = Settings(state_dir=folder, port=0, engine=EngineMode.EMBEDDED, allow_private_callbacks=True)
+    settings.data_dir.mkdir(parents=True)
+    migrate(settings.sql_url)
+    async with receiver() as results, aiohttp.ClientSession() as session:
+        database = Database(settings.sql_url)
+        key = await database.write(lambda connection: furnish(connection, network, results.url, {"concurrent_calls": 20}))
+        await asyncio.to_thread(database.close)
+        platform = Platform(settings)
+        await platform.start()
+        try:
+            yield Centre(platform, network, results, key, session)
+        finally:
+            await platform.stop()
+            await stop_engines(settings)
+
+
+@pytest.fixture
+async def here(engine_install: EngineInstall, test_network: TestNetwork, short_tmp: Path, tmp_path: Path) -> AsyncIterator[Centre]:
+    async with centre(short_tmp / tmp_path.name[-8:], test_network) as opened:
+        yield opened
+
+
+async def test_an_engine_that_dies_ends_its_calls_in_every_state_and_comes_back(here: Centre, tmp_path: Path) -> None:
+    talking = await here.call_in("talking")
+    held = await here.call_in("talking")
+    assert (await here.send("POST", f"/calls/{held}/hold"))[0] == 200
+    agent = await here.call_in("agent_ringing", agent_number=NUMBERS["no_answer"].number)
+    customer = await here.call_in("customer_ringing", "no_answer")
+    await until(_recorded(here, 2.5))
+    dialing = (await here.order())[1]["call_id"]
+    os.kill(here.engine_pid, signal.SIGKILL)
+    died = time.monotonic()
+
+    async def all_told() -> dict[str, Any] | None:
+        found = here.results()
+        return found if len(found) == 5 else None
+
+    results = await until(all_told)
+    assert time.monotonic() - died < RESULTS_S
+    assert {results[call_id]["reason"] for call_id in results} == {"engine_lost"}
+    assert [results[call_id]["status"] for call_id in (talking, held, agent, customer)] == ["ANSWER", "ANSWER", "FAILED", "FAILED"]
+    assert results[dialing]["status"] in ("ANSWER", "FAILED")
+
+    async def works() -> str | None:
+        status, call, headers = await here.order("tone_1000")
+        assert status in (201, 503), call
+        assert status == 201 or headers["Retry-After"]
+        return str(call["call_id"]) if status == 201 else None
+
+    call_id = await until(works)
+    await here.until_state(call_id, "talking")
+    assert time.monotonic() - died < BACK_S + 1  # an engine in three seconds, and a call in one more
+
+    link = results[talking]["recording_url"]
+    async with here.http.get(link) as answer:
+        assert answer.status == 200
+        (tmp_path / "kept.wav").write_bytes(await answer.read())
+    left, _ = audio.read_wav_stereo(tmp_path / "kept.wav")
+    kept = len(left) / audio.SAMPLE_RATE
+    assert audio.tone_seconds(left, 1000) > 0.9 * kept - 0.1
+    assert results[talking]["duration"] == pytest.approx(kept, abs=1.6)  # the engine had up to a second of it in memory
+    await here.send("POST", f"/calls/{call_id}/hangup")
+    await here.until_state(call_id, "ended")
+
+
+async def test_an_engine_that_hangs_is_noticed_and_dials_nothing_late(here: Centre) -> None:
+    talking = await here.call_in("talking")
+    rung = await here.rung()
+    pid = here.engine_pid
+    os.kill(pid, signal.SIGSTOP)
+    stopped = time.monotonic()
+    try:
+        await until(_gone(here))
+        assert time.monotonic() - stopped < DETECTED_S
+        asked = time.monotonic()
+        status, problem, headers = await here.order()
+        assert (status, problem["code"], bool(headers["Retry-After"])) == (503, "engine_unavailable", True)
+        assert time.monotonic() - asked < REFUSED_S
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await until(_back(here))
+    await here.until_state(talking, "talking")
+    again = await here.call_in("talking")
+    assert await here.rung() == rung + 2, "a call that was refused was dialed"
+    for call_id in (talking, again):
+        await here.send("POST", f"/calls/{call_id}/hangup")
+        await here.until_state(call_id, "ended")
+
+
+def _recorded(here: Centre, seconds: float) -> Any:
+    """So much of a call has been written by the engine."""
+
+    async def written() -> bool | None:
+        sizes = [file.stat().st_size for file in here.platform.settings.recordings_dir.glob("*.raw")]
+        return True if len(sizes) >= 2 and min(sizes) >= seconds * 32_000 else None
+
+    return written
+
+
+def _gone(here: Centre) -> Any:
+    async def gone() -> bool | None:
+        return None if here.platform.engine.ready else True
+
+    return gone
+
+
+def _back(here: Centre) -> Any:
+    async def back() -> bool | None:
+        return True if here.platform.engine.ready else None
+
+    return back
