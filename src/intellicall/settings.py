@@ -8,9 +8,10 @@ import os
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, IPvAnyNetwork, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -98,6 +99,31 @@ class Settings(BaseSettings):
         default=500, ge=0, description="Most space (MB) for recordings kept as Opus and MP3 beside the WAV file; the oldest go."
     )
 
+    recordings_s3_url: str | None = Field(
+        default=None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()/-]*)?$",
+        description="Where recordings move after their call: s3://BUCKET or s3://BUCKET/PREFIX. Default: they stay on the disk.",
+    )
+    recordings_s3_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@]+/?$",
+        description="Base URL of the S3-compatible store, for example https://s3.example.com. Default: AWS, in the region.",
+    )
+    recordings_s3_region: str = Field(default="us-east-1", description="Region of the store.")
+    recordings_s3_key_id: str = Field(
+        default="", description="Access key id. It has to read, write, list and delete in the bucket."
+    )
+    recordings_s3_secret: SecretStr = Field(default=SecretStr(""), description="Secret access key.")
+    recordings_s3_virtual_hosts: bool = Field(
+        default=False, description="The bucket's name is part of the store's host name (BUCKET.HOST) and not of the path."
+    )
+    recordings_s3_allow_http: bool = Field(
+        default=False, description="Let recordings go to the store unencrypted (http). To a loopback address they always may."
+    )
+    recordings_s3_keep_local_days: float = Field(
+        default=0, ge=0, le=3650, description="Days for which a recording that is on the store stays on the disk as well."
+    )
+
     sandbox: bool = Field(
         default=False, description="Run the test network: a carrier on this machine, for sandbox accounts and their test numbers."
     )
@@ -113,6 +139,19 @@ class Settings(BaseSettings):
         default=False,
         description="Let callback URLs lead to private and loopback addresses (for a CRM on the same network; the demo sets it).",
     )
+
+    @model_validator(mode="after")
+    def _s3_is_complete(self) -> Self:
+        """Recordings and the proof of who we are go neither unsigned nor, unless it is said so, unencrypted."""
+        if self.recordings_s3_url is None:
+            return self
+        if not (self.recordings_s3_key_id and self.recordings_s3_secret.get_secret_value()):
+            raise ValueError("recordings_s3_url needs recordings_s3_key_id and recordings_s3_secret")
+        store = urlsplit(self.recordings_s3_endpoint or "https://")
+        loopback = store.hostname in ("localhost", "::1") or (store.hostname or "").startswith("127.")
+        if store.scheme == "http" and not (loopback or self.recordings_s3_allow_http):
+            raise ValueError("recordings_s3_endpoint is not https; recordings_s3_allow_http allows it")
+        return self
 
     @property
     def data_dir(self) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from intellicall.recordings import disk
-from intellicall.recordings.disk import DiskShelf, orphans, seal_file
+from intellicall.recordings.disk import DiskShelf, seal_file
 from intellicall.recordings.recording import TooLong, wav_header
 from intellicall.recordings.shelf import Sealed
 
@@ -225,13 +225,16 @@ async def test_erasing_removes_everything_of_a_name(shelf: DiskShelf, folder: Pa
     assert files(folder) == {f"{other}.raw", f"{other}.wav", f"{other}.wav.part"}
 
 
-async def test_orphans_are_the_files_of_unknown_names(shelf: DiskShelf, folder: Path) -> None:
+async def test_what_is_on_the_shelf_has_its_newest_time(shelf: DiskShelf, folder: Path) -> None:
     names = ["crm_" + digit * 40 for digit in "123"]
-    for name, suffix in zip(names, (".raw", ".wav", ".wav.part"), strict=True):
+    for at, name, suffix in zip(range(3), names, (".raw", ".wav", ".wav.part"), strict=True):
         (folder / f"{name}{suffix}").write_bytes(b"x")
+        os.utime(folder / f"{name}{suffix}", (at, at))
+    (folder / f"{names[0]}.wav").write_bytes(b"x")
+    os.utime(folder / f"{names[0]}.wav", (9, 9))
     (folder / "notes.txt").write_bytes(b"x")
-    assert await shelf.orphans({names[1]}) == [names[0], names[2]]
-    assert orphans(folder, set()) == names
+    found = [one async for some in shelf.stored() for one in some]
+    assert [(one.name, one.written_at.timestamp()) for one in found] == list(zip(names, (9, 1, 2), strict=True))
 
 
 async def test_a_link_in_the_folder_is_not_followed(shelf: DiskShelf, folder: Path, tmp_path: Path) -> None:

@@ -59,13 +59,13 @@ def test_the_life_of_a_recording(database: Database) -> None:
     database.write_now(partial(store.begin, name=name, call_id="c", account_id="a", at=AT))
     begun = Recording(name, "c", "a", State.RECORDING, None, None, AT, None)
     assert database.read_now(partial(store.find, name=name)) == begun
-    assert database.read_now(store.known_names) == {name}
+    assert database.read_now(partial(store.known_names, names=[name, new_recording_name()])) == {name}
     database.write_now(partial(store.sealed, name=name, what=LONG, at=LATER))
     ready = replace(begun, state=State.READY, seconds=150.02, bytes=5_000_000_000, sha256="cd" * 32, sealed_at=LATER)
     assert database.read_now(partial(store.find, name=name)) == ready
     database.write_now(partial(store.erased, name=name))
     assert database.read_now(partial(store.find, name=name)) == replace(ready, state=State.ERASED)
-    assert database.read_now(store.known_names) == set()
+    assert database.read_now(partial(store.known_names, names=[name, new_recording_name()])) == set()
 
 
 @pytest.mark.parametrize("state", [State.NONE, State.FAILED])

@@ -71,7 +71,7 @@ _SHOW = operation(
 _DELETE = operation(
     "deleteRecording",
     "Delete a call's recording",
-    {204: Answer("It is erased everywhere, in every format; its link answers 410 from now on.")},
+    {204: Answer("Nobody can have it any more, in any format; its link answers 410 from now on. It is erased everywhere.")},
     [NO_CALL, Refused(Code.RECORDING_NOT_READY, retry_after=5), Refused(Code.UNKNOWN_FIELD, field="page")],
 )
 
@@ -133,6 +133,6 @@ def _view(entry: Entry, kept: Recording | None, accesses: list[Access]) -> dict[
         "seconds": kept.seconds if kept else None,
         "bytes": kept.bytes if kept else None,
         "sha256": kept.sha256 if kept else None,
-        "where": None if gone else "disk",
+        "where": None if kept is None or gone else "s3" if kept.place is recording.Place.S3 else "disk",
         "accesses": [{"at": iso(one.at), "address": one.address, "what": one.what, "bytes": one.bytes} for one in accesses],
     }

@@ -7,21 +7,23 @@ crash leaves the raw file, or a whole WAV file, or both; the next seal goes on f
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import TypeVar
 
 from intellicall.recordings.recording import HEADER_BYTES, is_name, seconds_of, wav_header, whole_frames
-from intellicall.recordings.shelf import Sealed
+from intellicall.recordings.shelf import Sealed, Stored
 
 T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
 _THREADS = 4
+_SOME = 500
 _SUFFIXES = (".wav.part", ".wav", ".raw")
 
 
@@ -60,8 +62,22 @@ class DiskShelf:
         _check(name)
         await self._on_thread(partial(_erase, self._folder, name))
 
-    async def orphans(self, known: Collection[str]) -> list[str]:
-        return await self._on_thread(partial(orphans, self._folder, known))
+    async def stored(self) -> AsyncIterator[Sequence[Stored]]:
+        found = await self._on_thread(partial(stored, self._folder))
+        for start in range(0, len(found), _SOME):
+            yield found[start : start + _SOME]
+
+    def file(self, name: str) -> Path:
+        """Where the WAV file of this name is, once it is sealed."""
+        _check(name)
+        return self._folder / f"{name}.wav"
+
+    async def sha256(self, name: str) -> str | None:
+        """Return the SHA-256 of a sealed recording in hex digits; None when there is none of this name."""
+        try:
+            return await self._on_thread(partial(_digest, self.file(name)))
+        except FileNotFoundError:
+            return None
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -122,10 +138,15 @@ def _digest(wav: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def orphans(folder: Path, known: Collection[str]) -> list[str]:
-    """Return the names that have a file in `folder` and are not among `known`, sorted."""
-    found = {entry.name.removesuffix(suffix) for entry in folder.iterdir() for suffix in _SUFFIXES if entry.name.endswith(suffix)}
-    return sorted(name for name in found if is_name(name) and name not in known)
+def stored(folder: Path) -> list[Stored]:
+    """Return every name that has a file in `folder`, in order, with the time of its newest one."""
+    found: dict[str, float] = {}
+    for entry in os.scandir(folder):
+        name = next((entry.name.removesuffix(suffix) for suffix in _SUFFIXES if entry.name.endswith(suffix)), "")
+        with suppress(FileNotFoundError):  # sealed or erased meanwhile
+            if is_name(name):
+                found[name] = max(found.get(name, 0.0), entry.stat().st_mtime)
+    return [Stored(name, datetime.fromtimestamp(at, UTC)) for name, at in sorted(found.items())]
 
 
 def _write_wav(raw: Path, wav: Path, audio_bytes: int) -> None:

@@ -19,6 +19,7 @@ from intellicall.recordings.encoder import Encoder, NothingThere
 from intellicall.recordings.formats import KINDS, Format, negotiated, split
 from intellicall.recordings.ranges import NotSatisfiable, Span, wanted
 from intellicall.recordings.recording import Recording, State, is_name
+from intellicall.recordings.remote import RemoteError
 from intellicall.recordings.shelf import OpenRecording, Shelf
 from intellicall.storage.database import Database, StorageUnavailable
 from intellicall.web.address import Network, client_address
@@ -173,6 +174,9 @@ async def _open(door: Door, found: Recording, asked: _Asked) -> OpenRecording | 
             return await door.encoder.open(found.name, asked.form, partial(door.shelf.open, found.name))
     except NothingThere:
         opened = None
+    except RemoteError as error:
+        log.warning("recording_store_failed", call_id=found.call_id, fault=error.fault)
+        raise Refused(Code.STORAGE_UNAVAILABLE, "The recording is kept on a store that cannot be read at the moment.") from None
     if opened is None:
         log.error("recording_file_missing", call_id=found.call_id)
         raise Refused(Code.RECORDING_GONE, reason="failed")

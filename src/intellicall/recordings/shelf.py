@@ -1,7 +1,8 @@
-"""The shelf: where recordings are kept. The port; `disk.py` is the adapter."""
+"""The shelf: where recordings are kept. The port; `disk.py` is the adapter, `shelves.py` the disk and S3 together."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
@@ -14,8 +15,16 @@ class Sealed:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Something of a recording on a shelf: its name, and when it was written last (UTC)."""
+
+    name: str
+    written_at: datetime
+
+
 class OpenRecording(Protocol):
-    """A sealed recording opened for reading. It can be read to its end even if it is erased meanwhile."""
+    """A sealed recording opened for reading. On the disk it can be read to its end even if it is erased meanwhile."""
 
     @property
     def size(self) -> int:
@@ -56,8 +65,4 @@ class Shelf(Protocol):
 
     async def erase(self, name: str) -> None:
         """Remove everything of this name. No-op when there is nothing."""
-        ...
-
-    async def orphans(self, known: Collection[str]) -> list[str]:
-        """Return the names of which something is on the shelf that are not among `known`."""
         ...

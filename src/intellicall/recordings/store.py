@@ -1,11 +1,13 @@
 """All SQL of the recordings room."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Float,
     Index,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     insert,
     literal_column,
+    or_,
     select,
     text,
     update,
@@ -60,7 +63,8 @@ Index("ix_recordings_twice", recordings.c.moved_at, sqlite_where=IS_TWICE, postg
 
 _BEGIN = Statement(insert(recordings), ("name", "call_id", "account_id", "state", "created_at"))
 _SEALED = Statement(
-    update(recordings).where(recordings.c.name == bindparam("recording")), ("state", "seconds", "bytes", "sha256", "sealed_at")
+    update(recordings).where(recordings.c.name == bindparam("recording")),
+    ("state", "seconds", "bytes", "sha256", "sealed_at", "tries", "next_try_at"),
 )
 _KEPT = (State.READY.value, State.PENDING.value, State.INCOMPLETE.value, State.FAILED.value)
 
@@ -74,7 +78,7 @@ def begin(connection: Connection, name: str, call_id: str, account_id: str, at: 
 
 def sealed(connection: Connection, name: str, what: Sealed, at: datetime) -> None:
     """The WAV file is complete."""
-    row = {"seconds": what.seconds, "bytes": what.bytes, "sha256": what.sha256}
+    row = {"seconds": what.seconds, "bytes": what.bytes, "sha256": what.sha256, "tries": 0, "next_try_at": None}
     _SEALED.run(connection, {"recording": name, "state": State.READY.value, "sealed_at": at, **row})
 
 
@@ -93,10 +97,20 @@ def pending(connection: Connection, name: str, talk_s: float, at: datetime) -> N
     _change(connection, name, state=State.PENDING.value, talk_s=talk_s, sealed_at=at)
 
 
-def pendings(connection: Connection, limit: int) -> list[Recording]:
-    """Return recordings whose file could not be completed yet, oldest first."""
-    rows = connection.execute(select(recordings).where(_IS_PENDING).order_by(recordings.c.created_at).limit(limit))
-    return [_recording(row) for row in rows]
+def pendings(connection: Connection, now: datetime, limit: int) -> list[Recording]:
+    """Return recordings whose file could not be completed yet and is to be tried now, oldest first."""
+    query = select(recordings).where(_IS_PENDING, is_due(now))
+    return [recording_of(row) for row in connection.execute(query.order_by(recordings.c.created_at).limit(limit))]
+
+
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """Whether the time of the next try has come."""
+    return or_(recordings.c.next_try_at.is_(None), recordings.c.next_try_at <= now)
+
+
+def still_pending(connection: Connection, name: str, tries: int, next_try_at: datetime) -> None:
+    """It could not be completed this time either."""
+    _change(connection, name, tries=tries, next_try_at=next_try_at)
 
 
 def incomplete(connection: Connection, name: str, seconds: float, at: datetime) -> None:
@@ -114,7 +128,7 @@ def erase(connection: Connection, name: str, reason: str) -> bool:
 def erasing(connection: Connection, limit: int) -> list[Recording]:
     """Return recordings that are still to be removed from the shelf."""
     rows = connection.execute(select(recordings).where(_IS_ERASING).order_by(recordings.c.created_at).limit(limit))
-    return [_recording(row) for row in rows]
+    return [recording_of(row) for row in rows]
 
 
 def erased(connection: Connection, name: str) -> None:
@@ -125,12 +139,12 @@ def erased(connection: Connection, name: str) -> None:
 def of_call(connection: Connection, call_id: str) -> Recording | None:
     """Return the recording of a call, if it has, or had, one."""
     row = connection.execute(select(recordings).where(recordings.c.call_id == call_id)).one_or_none()
-    return _recording(row) if row else None
+    return recording_of(row) if row else None
 
 
 def find(connection: Connection, name: str) -> Recording | None:
     row = connection.execute(select(recordings).where(recordings.c.name == name)).one_or_none()
-    return _recording(row) if row else None
+    return recording_of(row) if row else None
 
 
 def older_than(connection: Connection, account_id: str, before: datetime, limit: int) -> list[str]:
@@ -149,17 +163,17 @@ def older_than(connection: Connection, account_id: str, before: datetime, limit:
     )
 
 
-def known_names(connection: Connection) -> set[str]:
-    """Return the names that may have something on the shelf."""
-    on_shelf = (*_KEPT, State.RECORDING.value, State.ERASING.value)
-    return set(connection.scalars(select(recordings.c.name).where(recordings.c.state.in_(on_shelf))))
+def known_names(connection: Connection, names: Collection[str]) -> set[str]:
+    """Return which of the names (some hundreds) may have something on a shelf."""
+    known = recordings.c.state.not_in((State.NONE.value, State.ERASED.value))
+    return set(connection.scalars(select(recordings.c.name).where(recordings.c.name.in_(names), known)))
 
 
 def _change(connection: Connection, name: str, **values: Any) -> None:
     connection.execute(update(recordings).where(recordings.c.name == name).values(**values))
 
 
-def _recording(row: Row[Any]) -> Recording:
+def recording_of(row: Row[Any]) -> Recording:
     return Recording(
         row.name,
         row.call_id,
