@@ -55,7 +55,7 @@ def test_sql_is_in_the_stores_alone() -> None:
     assert outside == []
 
 
-STORES = {"store.py", "history.py", "journal.py", "tables.py", "changes.py", "retention.py"}
+STORES = {"store.py", "history.py", "journal.py", "tables.py", "changes.py", "retention.py", "access.py"}
 
 
 def test_the_call_is_pure() -> None:
