@@ -15,7 +15,7 @@ demo: ## Start everything on this machine and print the address to open.
 test: ## Set up what the tests need, then run every check and every test.
 	@scripts/prepare test
 	@$(MAKE) --no-print-directory check
-	@$(PYTHON) -m pytest
+	@scripts/lanes
 
 check: ## Types, lint, laws of the house, generated files, front end.
 	.venv/bin/ruff check .
