@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 KEPT = 500
 
@@ -24,6 +25,7 @@ class CrmConfig:
     browser_key: str
     server_key: str
     callback_token: str
+    callback_secret: str
     agents: list[dict[str, str]]
     caller_ids: list[str]
     customers: list[dict[str, str]]
@@ -85,13 +87,19 @@ class DemoCrm:
         return web.json_response(self.callbacks)
 
     async def _receive(self, request: web.Request) -> web.Response:
-        """Take a call result, if it carries our token (guide, section 5: "Auth")."""
-        if request.headers.get("X-Demo-Token") != self._known().callback_token:
+        """Take a call result, if it carries our token (guide, section 5: "Auth") and is signed with our secret."""
+        config, body = self._known(), await request.read()
+        if request.headers.get("X-Demo-Token") != config.callback_token:
             return web.json_response({"error": "unknown sender"}, status=401)
+        try:
+            Webhook(config.callback_secret).verify(body, {name.lower(): value for name, value in request.headers.items()})
+        except WebhookVerificationError as error:
+            return web.json_response({"error": f"the signature does not fit: {error}"}, status=401)
         entry = {
             "received_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "headers": {name: value for name, value in request.headers.items() if name != "X-Demo-Token"},
-            "body": await request.json(),
+            "signature": "verified",
+            "body": json.loads(body),
         }
         self.callbacks.insert(0, entry)
         del self.callbacks[KEPT:]

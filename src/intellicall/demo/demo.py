@@ -235,7 +235,14 @@ def crm_config(base_url: str, secrets: Secrets) -> CrmConfig:
         for name, magic in NUMBERS.items()
     ]
     return CrmConfig(
-        base_url, secrets.browser_key, secrets.server_key, secrets.callback_token, agents(), list(CALLER_IDS), customers
+        base_url,
+        secrets.browser_key,
+        secrets.server_key,
+        secrets.callback_token,
+        secrets.callback_secret,
+        agents(),
+        list(CALLER_IDS),
+        customers,
     )
 
 

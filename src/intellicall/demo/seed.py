@@ -1,7 +1,7 @@
 """The demo's account: agents, caller IDs, keys and the callback to the demo CRM, in a database that was just migrated."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -21,17 +21,22 @@ AGENTS = {"agent.017": "tone_440", "agent.018": "speech", "agent.019": "echo"}
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What is shown once when it is made, and what the demo therefore keeps in its own state folder (mode 0600)."""
+    """What is shown once when it is made. The demo keeps keys and token in its own state folder (mode 0600).
+
+    `callback_secret` is the account's newest.
+    """
 
     browser_key: str
     server_key: str
     callback_token: str
+    callback_secret: str
 
 
 def seed(connection: Connection, file: Path, callback_url: str, now: datetime) -> Secrets:
     """Make the demo account unless it is there, point its callback at this start's demo CRM, and return its secrets."""
     account = _account(connection, now)
-    secrets = _kept(file) or _new_secrets(connection, account, file, now)
+    kept = _kept(file) or _new_secrets(connection, account, file, now)
+    secrets = Secrets(**kept, callback_secret=changes.ensure_secret(connection, account.id, now)[0].text)
     changes.update_account(connection, _with_callback(account, callback_url, secrets.callback_token))
     return secrets
 
@@ -59,16 +64,16 @@ def _with_callback(account: Account, url: str, token: str) -> Account:
     return Account(**{**fields, "callback_url": url, "callback_header_name": "X-Demo-Token", "callback_header_value": token})
 
 
-def _kept(file: Path) -> Secrets | None:
-    return Secrets(**json.loads(file.read_text())) if file.exists() else None
+def _kept(file: Path) -> dict[str, str] | None:
+    return dict(json.loads(file.read_text())) if file.exists() else None
 
 
-def _new_secrets(connection: Connection, account: Account, file: Path, now: datetime) -> Secrets:
-    secrets = Secrets(
-        browser_key=changes.create_key(connection, account.id, KeyKind.BROWSER, now).text,
-        server_key=changes.create_key(connection, account.id, KeyKind.SERVER, now).text,
-        callback_token=new_token(),
-    )
+def _new_secrets(connection: Connection, account: Account, file: Path, now: datetime) -> dict[str, str]:
+    secrets = {
+        "browser_key": changes.create_key(connection, account.id, KeyKind.BROWSER, now).text,
+        "server_key": changes.create_key(connection, account.id, KeyKind.SERVER, now).text,
+        "callback_token": new_token(),
+    }
     file.touch(mode=0o600)
-    file.write_text(json.dumps(asdict(secrets)))
+    file.write_text(json.dumps(secrets))
     return secrets

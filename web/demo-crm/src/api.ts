@@ -43,6 +43,8 @@ export interface CallResult {
 export interface Callback {
   readonly received_at: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** `verified`: the platform signed it with this account's secret (Standard Webhooks). */
+  readonly signature?: string;
   readonly body: CallResult;
 }
 

@@ -63,6 +63,7 @@ function Result({ callback, config, fresh }: { callback: Callback; config: Confi
         <Fact name="Disposition" value={result.disposition} />
         <Fact name="Began" value={timeWords(result.start_time)} />
         <Fact name="Ended" value={timeWords(result.end_time)} />
+        <Fact name="Signature" value={callback.signature} />
       </dl>
       {result.recording_url && <Recording url={result.recording_url} fresh={fresh} />}
       <details>
