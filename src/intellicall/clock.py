@@ -18,12 +18,30 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return seconds on a clock that is never set back and goes on while the machine sleeps; only differences mean something."""
+        """Return seconds on a clock that is never set and goes on while the machine sleeps; only differences mean something."""
         ...
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds` on the monotonic clock (at once when zero or negative)."""
         ...
+
+
+class WallWatch:
+    """Notices that the wall clock was set: it has gone on by much more or less than time has."""
+
+    SET_S = 900.0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = self._measured()
+
+    def was_set(self) -> bool:
+        """Whether it was set, by a quarter of an hour at least, since this was last asked."""
+        before, self._ahead = self._ahead, self._measured()
+        return abs(self._ahead - before) > self.SET_S
+
+    def _measured(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
 
 
 class SystemClock:
