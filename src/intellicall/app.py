@@ -57,7 +57,7 @@ from intellicall.recordings.erasing import Eraser
 from intellicall.recordings.http import Door as RecordingsDoor
 from intellicall.recordings.http import router as recordings_router
 from intellicall.recordings.news import Telling
-from intellicall.recordings.retention import erase_due
+from intellicall.recordings.retention import erase_hourly
 from intellicall.recordings.space import Space
 from intellicall.settings import EngineMode, Settings
 from intellicall.softphone.http import Softphone
@@ -86,7 +86,6 @@ log = structlog.get_logger()
 
 PAGES = Path(__file__).parent / "web" / "pages"
 TRUNKS_EVERY_S = 2.0
-RETENTION_EVERY_S = 3600.0
 MEND_EVERY_S = 10.0
 BEGIN_AGAIN_S = 5.0
 TIMELINE_SOURCES: tuple[TimelineSource, ...] = (call_entries, delivery_entries)
@@ -330,9 +329,7 @@ class Platform:
                 log.info("trunks_changed", version=version)
 
     async def _retain(self) -> None:
-        while True:
-            await erase_due(self.database, self.eraser, self.clock.now())
-            await self.clock.sleep(RETENTION_EVERY_S)
+        await erase_hourly(self.database, self.eraser, self.clock)
 
     async def _mend_recordings(self) -> None:
         """Complete what could not be completed at its call's end; erase what the operator's command, or a crash, left to us."""
