@@ -20,10 +20,10 @@ from tests.support.clock import HandClock
 from tests.support.receiver import Behaviour, Received, answers, hangs, receiver
 
 from intellicall.accounts.changes import update_account
-from intellicall.callbacks import store
+from intellicall.callbacks import endpoint_store, store
 from intellicall.callbacks.courier import LANE_WIDTH, SWEEP_S, Courier
-from intellicall.callbacks.delivery import Attempt, Delivery, State
-from intellicall.callbacks.lifecycle import Lifecycle
+from intellicall.callbacks.delivery import Attempt, Delivery, Kind, State
+from intellicall.callbacks.lifecycle import EVENT_AGE, Lifecycle
 from intellicall.callbacks.schedule import WAITS_S
 from intellicall.callbacks.transport import HttpTransport
 from intellicall.calls import journal as journal_room
@@ -269,6 +269,45 @@ async def test_an_event_sent_again_by_hand_holds_up_those_that_wait(database: Da
     assert [(one.id, one.due_at) for one in await room.deliveries(State.DUE)] == [(first.id, again_at)], "the third waits for it"
     await finish(first, State.DELIVERED, 2)
     assert [one.event for one in await room.deliveries(State.DUE)] == ["muted"]
+
+
+async def test_a_receiver_that_is_paused_or_dead_piles_up_a_day_of_events_and_no_result_is_given_up(database: Database) -> None:
+    clock = HandClock(AT)
+    async with receiver() as crm, open_room(database, clock) as room:
+        await room.open_account("a", crm.url)
+        await database.write(partial(endpoint_store.pause, account_id="a", now=AT))
+        await room.happen(new_call_id(), "hold", "resume", "ended")
+        await clock.until_asleep(SWEEP_S)
+        await clock.advance(EVENT_AGE.total_seconds() - 2 * SWEEP_S)
+        await clock.until_asleep(SWEEP_S)
+        assert await room.deliveries(State.UNDELIVERED) == []
+        await clock.advance(3 * SWEEP_S)
+        async with asyncio.timeout(PATIENCE_S):
+            while len(given_up := await room.deliveries(State.UNDELIVERED)) < 3:
+                await clock.advance(SWEEP_S)
+        assert {one.kind for one in given_up} == {Kind.EVENT}
+        (kept,) = await room.deliveries(State.DUE)
+        assert kept.kind is Kind.RESULT
+        await database.write(partial(endpoint_store.resume, account_id="a"))
+        assert room.courier is not None
+        room.courier.wake("a")
+        await room.until(State.DELIVERED, 1)
+    assert [request.headers.get(HEADER) for request in crm.requests] == [None]
+
+
+async def test_who_waited_for_an_event_that_was_given_up_is_called_up(database: Database) -> None:
+    room = Room(database, SystemClock())
+    await room.open_account("a", URL)
+    later = AT + timedelta(seconds=1)
+    entries = [JournalEntry("call", "a", n, AT if n < 3 else later, "hold", {}) for n in (1, 2, 3)]
+    await database.write(partial(Journal([room.lifecycle.project]).append, entries=entries))
+    assert await database.write(partial(store.give_up_events, before=later, at=later)) == 2
+    (due,) = await room.deliveries(State.DUE)
+    assert (due.created_at, due.due_at) == (later, later)
+    (first, _) = sorted(await room.deliveries(State.UNDELIVERED), key=lambda one: one.position or 0)
+    late = Attempt(first.id, 1, AT, 1, 500, "no", b"")  # it was under way
+    await database.write(partial(store.record, attempt=late, state=State.DUE, due_at=later, at=later))
+    assert len(await room.deliveries(State.UNDELIVERED)) == 2
 
 
 moods = st.lists(st.sampled_from(["takes", "fails", "breaks"]), min_size=1, max_size=40)

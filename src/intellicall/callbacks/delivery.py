@@ -20,6 +20,10 @@ class Kind(StrEnum):
     ALERT = "alert"  # about the endpoint itself, to the account's alert URL
 
 
+PAUSABLE = frozenset({Kind.RESULT, Kind.EVENT})
+"""What a pause of the endpoint holds back, and what is sent one by one to an endpoint that fails."""
+
+
 class State(StrEnum):
     """Where a delivery stands. `due` and `waiting` are the only states that change by themselves."""
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from intellicall.accounts.account import Retries
 from intellicall.accounts.signing_secrets import SigningSecret
-from intellicall.callbacks.delivery import Delivery, Kind
+from intellicall.callbacks.delivery import PAUSABLE, Delivery, Kind
 
 FAILURES = 20
 """Results in a row that failed, after which an endpoint is failing."""
@@ -89,7 +89,7 @@ class Standing:
 
     def sends(self, kind: Kind) -> bool:
         """Whether deliveries of this kind are sent now: a pause holds back results and events."""
-        return self.paused_at is None or kind not in (Kind.RESULT, Kind.EVENT)
+        return self.paused_at is None or kind not in PAUSABLE
 
     def learns(self, delivery: Delivery, at: datetime, *, acknowledged: bool) -> bool:
         """Whether this attempt tells anything worth keeping about the endpoint."""

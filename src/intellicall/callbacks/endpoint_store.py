@@ -13,7 +13,7 @@ from intellicall.accounts.signing_secrets import SigningSecret
 from intellicall.accounts.store import account as find_account
 from intellicall.accounts.tables import accounts, signing_secrets
 from intellicall.callbacks import store
-from intellicall.callbacks.delivery import Delivery, Kind, State
+from intellicall.callbacks.delivery import PAUSABLE, Delivery, Kind, State
 from intellicall.callbacks.endpoint import Health, News, Standing, news
 from intellicall.callbacks.sample import sample
 from intellicall.callbacks.tables import IS_DUE, callback_endpoints, deliveries
@@ -59,7 +59,7 @@ def standing(connection: Connection, account_id: str, now: datetime) -> Standing
 
 def width(connection: Connection, account_id: str, kind: Kind, usual: int) -> int:
     """Return how many deliveries of a kind the account may have under way: none when paused, one when its endpoint is failing."""
-    if kind not in (Kind.RESULT, Kind.EVENT):
+    if kind not in PAUSABLE:
         return usual
     row = connection.execute(_WIDTH, {"account_id": account_id}).one_or_none()
     if row is None:
