@@ -34,6 +34,8 @@ _Q850 = {
 
 NOTHING_RECEIVED = 44
 """Q.850 "requested channel not available", which Asterisk 22 gives to a channel that `rtp_timeout` ends (res_pjsip_sdp_rtp.c)."""
+SOFTHANGUP_DEV = 1
+"""What a `ChannelHangupRequest` says of a channel that its own driver ends by itself (AST_SOFTHANGUP_DEV, channel.h)."""
 
 
 def cause_of(sip_code: int | None, q850: int | None) -> Cause:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from intellicall.telephony.asterisk.causes import NOTHING_RECEIVED, cause_of, may_try_next
+from intellicall.telephony.asterisk.causes import NOTHING_RECEIVED, SOFTHANGUP_DEV, cause_of, may_try_next
 from intellicall.telephony.asterisk.dialplan import CALL_VARIABLE
 from intellicall.telephony.asterisk.provisioning import SOFTPHONE_PREFIX
 from intellicall.telephony.asterisk.quality import heard
@@ -278,7 +278,7 @@ class CallLegs:
             return
         if not event.get("soft"):
             leg.far_end_hung_up = True
-        elif event.get("cause") == NOTHING_RECEIVED:
+        elif event.get("cause") == SOFTHANGUP_DEV:
             leg.vanished = True
 
     def _ended_by(self, leg: Leg) -> Leg | None:
@@ -325,7 +325,8 @@ class CallLegs:
 
     def _cause(self, leg: Leg, sip_code: int | None, q850: int | None, at: datetime) -> Cause:
         if leg.up_at is not None:
-            return self._cause_after_answer(leg, at)
+            vanished = leg.vanished and leg.answered and q850 == NOTHING_RECEIVED
+            return Cause.VANISHED if vanished else self._cause_after_answer(leg, at)
         if leg.far_end_hung_up:
             return cause_of(sip_code, q850)
         if self._is_canceled(leg):
@@ -342,8 +343,6 @@ class CallLegs:
         return self.hanging_up or leg.dropped or left_alone or (leg is not self.agent and self._ended_by(leg) is not None)
 
     def _cause_after_answer(self, leg: Leg, at: datetime) -> Cause:
-        if leg.vanished and leg.answered:
-            return Cause.VANISHED
         if leg.id != Role.CUSTOMER and not leg.answered:
             return Cause.CANCELED if self._is_canceled(leg) else Cause.NO_AUDIO
         return Cause.TIME_LIMIT if leg.id == Role.CUSTOMER and not leg.dropped and self._limit_reached(at) else Cause.NORMAL
