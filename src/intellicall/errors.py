@@ -125,7 +125,9 @@ KINDS: dict[Code, Kind] = {
         429, "The account's limit of simultaneous calls is reached", "Wait until a call ends, or ask for a higher limit."
     ),
     Code.TOO_MANY_REQUESTS: Kind(429, "Too many requests", "Wait as long as Retry-After says."),
-    Code.NOT_POSSIBLE_NOW: Kind(409, "The call is not in a state in which this is possible", "See `state` and `allowed`."),
+    Code.NOT_POSSIBLE_NOW: Kind(
+        409, "This is not possible in the present state", "See `detail`; of a call also `state` and `allowed`."
+    ),
     Code.ENGINE_UNAVAILABLE: Kind(
         503, "The telephone engine is not available at the moment", "Nothing was dialed. Try again in a few seconds."
     ),
