@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.asterisk.conftest import MakeCall
-from tests.support.asterisk_engines import RealEngine
+from tests.support.asterisk_engines import EngineHome, RealEngine
 from tests.support.sip_peer import Request, always, sip_peer
 from tests.support.sip_phone import sip_phone
 from tests.support.sipp import until
@@ -17,7 +17,9 @@ from intellicall.calls.samples import entry
 from intellicall.calls.table import State
 from intellicall.calls.tracing import Tracing
 from intellicall.clock import SystemClock
+from intellicall.settings import Settings
 from intellicall.storage.database import Database
+from intellicall.telephony.asterisk.examining import examine
 from intellicall.telephony.engine import Cause, EngineEvent, LegHeard, LegTried, Role, TrunkState, TryFailed
 from intellicall.telephony.testnet.network import TestNetwork
 
@@ -102,3 +104,21 @@ async def test_who_is_let_in_is_registered(real: RealEngine) -> None:
         async with asyncio.timeout(5):
             while (states := await real.engine.trunk_states()) != expected:
                 assert states.keys() == expected.keys()
+
+
+async def test_the_doctor_sees_the_engine_beside_the_platform_that_leads_it(real: RealEngine, engine_home: EngineHome) -> None:
+    async with sip_peer(always("403 Forbidden")) as unfriendly:
+        trunk = unfriendly.trunk("unfriendly", register=True, username="u", password="p")
+        await real.engine.set_trunks([trunk])
+        found = await examine(engine_home.settings, [trunk])
+    assert found.answers
+    assert found.version is not None
+    assert found.version.startswith("22.")
+    assert found.states == {"unfriendly": TrunkState.UNREGISTERED}
+    assert real.engine.ready
+
+
+async def test_the_doctor_starts_no_engine(tmp_path: Path) -> None:
+    found = await examine(Settings(state_dir=tmp_path), [])
+    assert (found.answers, found.fault) == (False, "")
+    assert await asyncio.to_thread(lambda: list(tmp_path.iterdir())) == []

@@ -72,6 +72,16 @@ def find_or_fetch(prefix_dir: Path | None, progress: Progress) -> EngineInstall:
     return find_installed(sipp=sipp) or _private(fetch_tree(prefix, "asterisk", ENGINE_PACKAGES, progress, _name_sounds), sipp)
 
 
+def find_existing(prefix_dir: Path | None) -> EngineInstall | None:
+    """Return the Asterisk 22 that `find_or_fetch` would return without fetching anything; None when there is none yet.
+
+    Raises InstallError when what was fetched is damaged.
+    """
+    prefix = prefix_dir or default_prefix()
+    tree = find_tree(prefix, "asterisk")
+    return find_installed() or (_private(tree, None) if tree else None)
+
+
 def fetch_sipp(prefix_dir: Path | None, progress: Progress) -> tuple[str, ...]:
     """Return how to start SIPp, the SIP test peer; fetch it into `prefix_dir` first when it is not there."""
     return _sipp_command(fetch_tree(prefix_dir or default_prefix(), "sip-tester", SIPP_PACKAGES, progress))
