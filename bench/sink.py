@@ -13,6 +13,7 @@ import uvloop
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 SLOW_S = 0.05
+NEVER = asyncio.Event()
 came: dict[str, float] = {}
 
 
@@ -25,7 +26,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             body = await reader.readexactly(length)
             path = head.split(" ", 2)[1]
             if path.endswith("/dead"):
-                await asyncio.Event().wait()
+                await NEVER.wait()
             came.setdefault(json.loads(body)["call_id"], time.monotonic())
             if path.endswith("/slow"):
                 await asyncio.sleep(SLOW_S)

@@ -5,11 +5,12 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 
 import pytest
+from sqlalchemy import insert, select
 from sqlalchemy.exc import OperationalError
 from tests.callbacks.samples import AT, AUTH, add_account, end_calls, ended, set_endpoint
 from tests.support.clock import HandClock
@@ -18,6 +19,8 @@ from tests.support.receiver import answers, hangs, receiver
 from intellicall.callbacks import store
 from intellicall.callbacks.courier import LANE_WIDTH, SWEEP_S, Courier, _found
 from intellicall.callbacks.delivery import Answer, Attempt, Delivery, Kind, State
+from intellicall.callbacks.pace import PER_S
+from intellicall.callbacks.tables import deliveries
 from intellicall.callbacks.transport import UNSIGNED, HttpTransport
 from intellicall.calls.journal import JournalEntry
 from intellicall.clock import Clock, SystemClock
@@ -178,6 +181,46 @@ async def test_a_slow_receiver_of_one_account_delays_no_other(sqlite_database: D
         await until_state(database, State.DELIVERED, 20, "quick")
         assert time.monotonic() - began < 2
         assert len(slow.requests) == slow.most_open == LANE_WIDTH
+
+
+async def test_ten_thousand_results_for_a_dead_receiver_delay_nobody_else(sqlite_database: Database) -> None:
+    database = sqlite_database
+    async with receiver(hangs) as dead, receiver() as quick, running(database, SystemClock(), timeout_s=60) as courier:
+        await database.write(partial(add_account, account_id="dead", url=dead.url))
+        await database.write(partial(add_account, account_id="quick", url=quick.url))
+        await end(database, courier, ended("dead", at=AT))
+        (row,) = await database.read(lambda c: [dict(one) for one in c.execute(select(deliveries)).mappings()])
+        rows = [row | {"id": f"d{n}", "call_id": f"d{n}"} for n in range(10_000)]
+        await database.write(lambda connection: connection.execute(insert(deliveries), rows))
+        courier.wake("dead")
+        await dead.until(LANE_WIDTH)
+        lags = []
+        for count in range(1, 31):
+            began = time.monotonic()
+            await end(database, courier, ended("quick", at=datetime.now(UTC)))
+            await quick.until(count)
+            lags.append(time.monotonic() - began)
+        assert sorted(lags)[-3] < 1.0
+        assert len(dead.requests) == LANE_WIDTH
+
+
+async def test_after_an_outage_what_is_late_goes_out_evenly_and_what_is_new_at_once(sqlite_database: Database) -> None:
+    database, clock = sqlite_database, HandClock(AT)
+    async with receiver() as crm, receiver() as quick:
+        await database.write(partial(add_account, account_id="a", url=crm.url))
+        await database.write(partial(add_account, account_id="new", url=quick.url))
+        await database.write(partial(end_calls, entries=[ended("a") for _ in range(200)]))
+        await clock.advance(60)
+        async with running(database, clock) as courier:
+            await crm.until(100)
+            await clock.until_asleep(1 / PER_S)
+            await end(database, courier, ended("new", at=clock.now()))
+            await quick.until(1)
+            assert len(crm.requests) == 100
+            async with asyncio.timeout(PATIENCE_S):
+                while len(crm.requests) < 200:
+                    await clock.advance(1 / PER_S)
+            assert clock.monotonic() - 60 >= 100 / PER_S - 0.001
 
 
 async def test_one_account_has_at_most_so_many_requests_under_way(sqlite_database: Database) -> None:

@@ -101,6 +101,36 @@ async def test_a_huge_answer_is_neither_read_nor_kept(head: bytes, monkeypatch: 
     assert sum(sent) < ANSWER_KEPT + 8_000_000  # what the kernel's buffers take besides
 
 
+@pytest.mark.parametrize("length", [ANSWER_KEPT, ANSWER_KEPT + 1, 100_000_000])
+async def test_two_kb_of_an_answer_are_read_and_nobody_waits_for_the_rest(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("intellicall.callbacks.transport.BODY_TIME_S", 60)
+    head = f"HTTP/1.1 500 No\r\nContent-Length: {length}\r\n\r\n".encode()
+
+    async def says_two_kb_and_hangs(writer: asyncio.StreamWriter) -> None:
+        writer.write(head + b"x" * ANSWER_KEPT)
+        await hangs(writer)
+
+    async with receiver(says_two_kb_and_hangs) as crm:
+        began = time.monotonic()
+        answer = await post(crm.url, timeout_s=60)
+        assert answer.body == b"x" * ANSWER_KEPT
+        assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("status", [429, 503, 500])
+async def test_only_a_429_and_a_503_can_ask_for_a_wait(status: int) -> None:
+    async with receiver(answers(status, headers={"Retry-After": "7"})) as crm:
+        assert (await post(crm.url)).retry_after == (None if status == 500 else "7")
+
+
+@pytest.mark.parametrize("name", ["Webhook-Id", "WEBHOOK-SIGNATURE", "webhook-timestamp", "X-Intellicall-Event", "Expect", "TE"])
+async def test_the_accounts_header_replaces_none_of_ours(name: str) -> None:
+    async with receiver() as crm:
+        answer = await post(crm.url, header=(name, "forged"))
+        assert answer.outcome == "the account's auth header has a name that is used for something else"
+        assert crm.requests == []
+
+
 async def test_no_such_host_and_no_listener() -> None:
     assert (await post("http://nothing.invalid/")).outcome == "the receiver's host name could not be found"
     async with receiver() as crm:

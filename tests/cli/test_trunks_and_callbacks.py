@@ -88,6 +88,18 @@ def test_a_callbacks_secret_goes_in_and_never_comes_out(run: Run, data: Data, da
     database.close()
 
 
+def test_an_account_has_a_schedule_of_retries_and_an_alert_url(run: Run, data: Data, refusal: Data) -> None:
+    made = data("account", "create", "acme")
+    assert (made["retries"], made["alert_url"]) == ("guide", None)
+    changed = data("account", "set", "acme", "--retries", "extended", "--alert-url", "https://ops.example/alerts")
+    assert (changed["retries"], changed["alert_url"]) == ("extended", "https://ops.example/alerts")
+    assert data("account", "set", "acme", "--wrap-up", "5")["alert_url"] == "https://ops.example/alerts"
+    assert data("account", "set", "acme", "--alert-url", "none")["alert_url"] is None
+    refused = refusal("account", "set", "acme", "--alert-url", "ftp://ops.example/")
+    assert (refused["code"], refused["field"]) == ("invalid_field", "alert_url")
+    assert run("account", "set", "acme", "--retries", "for ever").exit_code == 2
+
+
 async def test_a_callback_is_tried_with_a_real_looking_result(data: Data, refusal: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     data("account", "create", "acme")
     assert refusal("callback", "test", "acme")["code"] == "no_callback_url"
