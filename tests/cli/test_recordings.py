@@ -19,7 +19,7 @@ NAME = new_recording_name()
 @pytest.fixture
 def recorded(run: Run) -> str:
     """The id of a call that has a recording, which was downloaded once."""
-    assert run
+    assert run("recording", "--help").exit_code == 0
 
     def made(connection: Connection) -> None:
         store.begin(connection, NAME, "c1", "a1", AT)
