@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ from intellicall.calls.timeline_http import TimelineApi
 from intellicall.calls.timeline_http import router as timeline_router
 from intellicall.calls.webhooks import webhooks
 from intellicall.clock import Clock, SystemClock
+from intellicall.operation import doctor
+from intellicall.operation.finding import Finding
 from intellicall.operation.http import MetricsDoor
 from intellicall.operation.http import router as metrics_router
 from intellicall.operation.onlookers import Onlookers
@@ -56,9 +59,14 @@ from intellicall.recordings.encoder import Encoder
 from intellicall.recordings.erasing import Eraser
 from intellicall.recordings.http import Door as RecordingsDoor
 from intellicall.recordings.http import router as recordings_router
+from intellicall.recordings.moving import Mover
 from intellicall.recordings.news import Telling
 from intellicall.recordings.retention import erase_hourly
+from intellicall.recordings.s3 import s3_shelf
+from intellicall.recordings.shelf import Shelf
+from intellicall.recordings.shelves import Shelves
 from intellicall.recordings.space import Space
+from intellicall.recordings.sweeping import Sweeper, Swept
 from intellicall.settings import EngineMode, Settings
 from intellicall.softphone.http import Softphone
 from intellicall.softphone.http import make_router as softphone_router
@@ -69,6 +77,7 @@ from intellicall.storage.migrate import UnknownSchema, migrate
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
 from intellicall.telephony.asterisk.debian_tree import InstallError, Progress
 from intellicall.telephony.asterisk.embedded import embedded_engine, external_engine, write_operator_folder
+from intellicall.telephony.asterisk.examining import examine as examine_engine
 from intellicall.telephony.asterisk.install import EngineInstall, find_or_fetch
 from intellicall.telephony.asterisk.process import AlreadySupervised, EngineDirs, EngineProcess
 from intellicall.telephony.engine import DigitPressed, Engine, EngineEvent, Trunk
@@ -139,6 +148,8 @@ class Platform:
             self._follow_trunks,
             self._retain,
             self._mend_recordings,
+            self._move_recordings,
+            self._sweep_recordings,
             self._watch_space,
         ):
             self._tasks.append(asyncio.get_running_loop().create_task(self._steadily(work), name=work.__name__))
@@ -171,7 +182,7 @@ class Platform:
             return self._make_application().openapi()
         finally:
             self.encoder.stop()
-            self.shelf.close()
+            self.disk.close()
             self.database.close()
 
     def _make_folders(self) -> None:
@@ -181,7 +192,9 @@ class Platform:
     def _build_rooms(self) -> None:
         settings = self.settings
         self.database = Database(settings.sql_url)
-        self.shelf = DiskShelf(settings.recordings_dir)
+        self.disk = DiskShelf(settings.recordings_dir)
+        self.s3 = s3_shelf(settings)
+        self.shelf: Shelf = Shelves(self.disk, self.s3) if self.s3 else self.disk
         self.space = Space(settings.recordings_dir, [settings.data_dir], settings.disk_warn_mb, settings.disk_stop_mb)
         self.encoder = Encoder(settings.formats_dir, settings.formats_cache_mb, self.space)
         self.engine = self._given_engine or make_engine(settings, self.clock)
@@ -214,7 +227,9 @@ class Platform:
 
     async def _open_rooms(self) -> None:
         self._stack.callback(self.database.close)
-        self._stack.callback(self.shelf.close)
+        self._stack.callback(self.disk.close)
+        if self.s3:
+            self._stack.push_async_callback(self.s3.close)
         self._stack.push_async_callback(self.encoder.close)
         self.space.look(self.clock.monotonic())
         await self.courier.start()
@@ -338,6 +353,17 @@ class Platform:
             await self.eraser.finish()
             await self.clock.sleep(MEND_EVERY_S)
 
+    async def _move_recordings(self) -> None:
+        if self.s3 is None:
+            await asyncio.Event().wait()
+            return
+        keep_local = timedelta(days=self.settings.recordings_s3_keep_local_days)
+        await Mover(self.database, self.disk, self.s3, self.clock, keep_local).run()
+
+    async def _sweep_recordings(self) -> None:
+        shelves: dict[str, Swept] = {"disk": self.disk} | ({"s3": self.s3} if self.s3 else {})
+        await Sweeper(self.database, shelves, self.clock).run()
+
     async def _watch_space(self) -> None:
         await self.space.watch(self.clock)
 
@@ -397,6 +423,11 @@ _SCRIPTED = {
 }
 
 
+async def diagnose(settings: Settings) -> list[Finding]:
+    """Look at everything that a call needs, with a platform running or without. Changes nothing."""
+    return await doctor.examine(settings, examine_engine)
+
+
 def find_engine(settings: Settings, progress: Progress) -> EngineInstall:
     """Return the telephone engine's installation, fetched first when there is none. Blocks. Raises InstallError in plain words."""
     return find_or_fetch(settings.engine_prefix, progress)
@@ -428,6 +459,7 @@ def _engine_process(settings: Settings, folder: Path) -> EngineProcess:
 __all__ = [
     "Platform",
     "describe_api",
+    "diagnose",
     "engine_pid",
     "find_engine",
     "make_engine",

@@ -15,6 +15,7 @@ from intellicall.cli import (
     callback,
     config,
     demo,
+    doctor,
     engine,
     key,
     migrate,
@@ -32,6 +33,7 @@ app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=F
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("run")(run.run)
+app.command("doctor")(doctor.doctor)
 app.command("migrate")(migrate.migrate_)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
