@@ -28,6 +28,7 @@ from intellicall.recordings.encoder import Encoder
 from intellicall.recordings.erasing import Eraser
 from intellicall.recordings.news import News, Telling
 from intellicall.recordings.outcome import Outcome
+from intellicall.recordings.shelf import Sealed
 from intellicall.recordings.space import Space
 from intellicall.storage.database import Database
 from intellicall.telephony.engine import Role
@@ -234,6 +235,25 @@ async def test_what_is_erased_is_not_completed(world: World, eraser: Eraser) -> 
     assert await completer.complete() == 0
     assert await eraser.finish() == 1
     assert [kind for kind, _ in await told(world, entry.call.id)] == ["recording_deleted"]
+
+
+async def test_what_is_erased_while_it_is_completed_stays_erased(world: World, tmp_path: Path) -> None:
+    entry = await talking(world)
+    with cannot_seal(world, entry):
+        await ended(world, entry)
+
+    class MeanwhileErased(DiskShelf):
+        async def seal(self, name: str) -> Sealed | None:
+            sealed = await super().seal(name)
+            await world.database.write(partial(recordings.erase, name=name, reason="deleted"))
+            return sealed
+
+    shelf = MeanwhileErased(tmp_path / "recordings")
+    await world.clock.advance(60)
+    await Completer(world.database, shelf, world.clock, telling(world, [])).complete()
+    shelf.close()
+    assert (await kept(world, entry.call.id)).state is recording.State.ERASING
+    assert await told(world, entry.call.id) == []
 
 
 async def test_news_of_a_call_that_lives_or_never_was_changes_nothing(world: World) -> None:
