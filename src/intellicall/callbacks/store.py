@@ -377,3 +377,13 @@ def _delivery(row: Row[Any]) -> Delivery:
         position=row.position,
         round_at=row.round_at,
     )
+
+
+def hold(connection: Connection, now: datetime) -> int:
+    """After a restore: make dead letters of all that would be sent, for most of it has arrived since. Returns how many.
+
+    The operator or the account may send them again.
+    """
+    waiting = deliveries.c.state.in_((State.DUE, State.WAITING))
+    held = {"state": State.UNDELIVERED, "due_at": None, "finished_at": now, "header_name": None, "header_value": None}
+    return connection.execute(update(deliveries).where(waiting).values(**held)).rowcount

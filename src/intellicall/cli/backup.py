@@ -83,10 +83,9 @@ def _restore(settings: Settings, manifest: archive.Manifest, folder: Path) -> di
 
 
 def _restore_rows(connection: Connection, manifest: archive.Manifest, folder: Path) -> dict[str, int]:
-    from intellicall.callbacks import store as deliveries  # noqa: PLC0415 - see `_know_tables`
-    from intellicall.callbacks.holding import hold  # noqa: PLC0415
-    from intellicall.calls.journal import Journal  # noqa: PLC0415
-    from intellicall.calls.restored import close_live, skip_positions  # noqa: PLC0415
+    from intellicall.callbacks import store as deliveries  # noqa: PLC0415 - as `_know_tables`
+    from intellicall.calls.journal import Journal  # noqa: PLC0415 - as `_know_tables`
+    from intellicall.calls.restored import close_live, skip_positions  # noqa: PLC0415 - as `_know_tables`
 
     if archive.schema_of(connection) != manifest.schema:
         raise Fault(f"The backup is of version {manifest.version}: restore it with that version, then upgrade.", "other_version")
@@ -95,7 +94,7 @@ def _restore_rows(connection: Connection, manifest: archive.Manifest, folder: Pa
     archive.load(connection, manifest, folder)
     skip_positions(connection)
     closed = close_live(connection, Journal([deliveries.project]), manifest.created_at)
-    return {"calls_closed": closed, "deliveries_held": hold(connection, datetime.now(UTC))}
+    return {"calls_closed": closed, "deliveries_held": deliveries.hold(connection, datetime.now(UTC))}
 
 
 def _summary(manifest: archive.Manifest) -> dict[str, object]:
@@ -114,4 +113,4 @@ def _told(done: dict[str, int]) -> str:
 
 def _know_tables() -> None:
     """Every room's tables are known when the whole platform is; the other commands start faster without it."""
-    import intellicall.app  # noqa: F401, PLC0415
+    import intellicall.app  # noqa: F401, PLC0415 - for what it imports
