@@ -263,7 +263,9 @@ class Platform:
             recording_router(RecordingApi(self.database, self.eraser, door)),
             recordings_router(RecordingsDoor(self.database, self.shelf, self.encoder, self.clock, proxies)),
             softphone_router(softphone),
-            health_router(lambda: {"engine": self.engine.ready, "database": self.database.health().ok}, self.space.shown),
+            health_router(
+                lambda: {"engine": self.engine.ready, "database": self.database.health().ok}, self.onlookers.looking.detail
+            ),
             metrics_router(self._metrics_door(proxies)),
             api_docs_router(PAGES),
         ]

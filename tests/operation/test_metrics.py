@@ -15,7 +15,7 @@ from tests.support.sipp import until
 from intellicall.calls.samples import BEGAN, entry
 from intellicall.operation.counting import Counting
 from intellicall.operation.metrics import Metrics, metrics_page
-from intellicall.telephony.engine import Cause, LegAnswered, LegEnded, LegHeard, LegTried, TryFailed
+from intellicall.telephony.engine import Cause, LegAnswered, LegEnded, LegHeard, LegTried, Trunk, TryFailed
 
 ROOT = Path(__file__).parents[2]
 Samples = dict[tuple[str, ...], float]
@@ -81,6 +81,18 @@ async def test_the_engine_that_goes_and_comes_is_counted(api: Api) -> None:
     api.engine.come_back(restarted=True)
     after = await metrics(api)
     assert (after["engine_up",], after["engine_losses_total",], after["engine_restarts_total",]) == (1, 1, 1)
+
+
+async def test_readiness_tells_the_trunks_without_their_names(api: Api) -> None:
+    trunks = [Trunk("carrier1", "127.0.0.1", 5060), Trunk("carrier2", "127.0.0.1", 5060, register=True, username="u")]
+    await api.engine.set_trunks(trunks)
+    status, parts, _ = await api.send("GET", "/readyz")
+    assert status == 200
+    assert parts["trunks"] == {"registered": 1, "unregistered": 0, "static": 1}
+    assert "carrier1" not in str(parts)
+    found = await metrics(api)
+    assert found["trunk_up", "static", "carrier1"] == found["trunk_up", "registered", "carrier2"] == 1
+    assert found["trunk_up", "registered", "carrier1"] == 0
 
 
 async def test_softphones_are_counted(api: Api) -> None:

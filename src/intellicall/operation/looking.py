@@ -1,7 +1,7 @@
 """What is looked up when somebody asks for the metrics: how things stand at this moment."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 
 import structlog
@@ -86,6 +86,11 @@ class Looking:
         metrics.lag.set(found.lag_s)
         metrics.endpoints_failing.set(found.failing)
         metrics.endpoints_paused.set(found.paused)
+
+    async def detail(self) -> dict[str, object]:
+        """Return what `/readyz` tells beside the parts that decide. No trunk is named: nobody is asked for a key there."""
+        counted = Counter((await self.trunks()).values())
+        return {"disk": dict(self._sights.space.shown()), "trunks": {state.value: counted[state] for state in TrunkState}}
 
     async def trunks(self) -> dict[str, TrunkState]:
         """Return each trunk's state, as it was a few seconds ago at most; while the engine is away, as it was last."""

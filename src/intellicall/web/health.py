@@ -1,6 +1,6 @@
 """Is the process alive, and can it take calls? For supervisors, load balancers and the demo."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 
 from fastapi import APIRouter
@@ -23,25 +23,36 @@ class Disk(BaseModel):
     free_mb: int | None
 
 
-class Parts(RootModel[dict[str, bool | Disk]]):
-    """The parts of the platform, and whether each is ready; and `disk`, which keeps it from nothing."""
+class Trunks(BaseModel):
+    """How many trunks are registered, are not although they should be, and need no registration."""
+
+    registered: int
+    unregistered: int
+    static: int
 
 
-_DISK = {"level": "ok", "free_mb": 41_210}
+class Parts(RootModel[dict[str, bool | Disk | Trunks]]):
+    """The parts of the platform, and whether each is ready; and `disk` and `trunks`, which keep it from nothing."""
+
+
+_DETAIL = {"disk": {"level": "ok", "free_mb": 41_210}, "trunks": {"registered": 1, "unregistered": 0, "static": 1}}
 _ALIVE = operation("alive", "Is the process alive?", {200: Answer("It is.", Alive, {"alive": {"status": "alive"}})}, public=True)
 _READY = operation(
     "ready",
     "Can it take calls?",
     {
-        200: Answer("Every part is ready.", Parts, {"ready": {"engine": True, "database": True, "disk": _DISK}}),
-        503: Answer("Some part is not.", Parts, {"not_ready": {"engine": True, "database": False, "disk": _DISK}}),
+        200: Answer("Every part is ready.", Parts, {"ready": {"engine": True, "database": True, **_DETAIL}}),
+        503: Answer("Some part is not.", Parts, {"not_ready": {"engine": True, "database": False, **_DETAIL}}),
     },
     public=True,
 )
 
 
-def router(parts: Callable[[], Mapping[str, bool]], disk: Callable[[], Mapping[str, object]]) -> APIRouter:
-    """Return `/healthz` (200 while the process answers) and `/readyz` (503, naming the parts, while any is not ready)."""
+def router(parts: Callable[[], Mapping[str, bool]], detail: Callable[[], Awaitable[Mapping[str, object]]]) -> APIRouter:
+    """Return `/healthz` (200 while the process answers) and `/readyz` (503, naming the parts, while any is not ready).
+
+    `detail`: what is told besides and decides nothing.
+    """
     routes = APIRouter(tags=["operation"])
 
     @routes.get("/healthz", **_ALIVE)
@@ -53,6 +64,6 @@ def router(parts: Callable[[], Mapping[str, bool]], disk: Callable[[], Mapping[s
     async def ready() -> JSONResponse:
         """Tell which parts are ready; 503 unless all are. No key is asked for."""
         state = dict(parts())
-        return JSONResponse({**state, "disk": dict(disk())}, status_code=200 if all(state.values()) else 503)
+        return JSONResponse({**state, **await detail()}, status_code=200 if all(state.values()) else 503)
 
     return routes
