@@ -1,6 +1,7 @@
 """`intellicall run`: the platform, kept alive."""
 
 import asyncio
+import contextlib
 import signal
 from typing import Annotated
 
@@ -43,9 +44,6 @@ async def _run(environment: dict[str, str]) -> int:
 
 
 async def _keep(supervisor: Supervisor) -> int:
-    try:
+    with contextlib.suppress(PlatformDied):  # its log has said why; what is wrong may be mended while we go on trying
         await supervisor.start()
-    except PlatformDied as problem:
-        typer.echo(str(problem), err=True)
-        return 1
     return await supervisor.keep()

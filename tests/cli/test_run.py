@@ -1,0 +1,51 @@
+"""`intellicall run`: what cannot start is tried again, not too often, and says why; it ends politely."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from tests.faults.platforms import PlatformProcess
+from tests.support.demo import until
+
+MOST_STARTS = 6
+"""In a minute, which this test does not last."""
+
+
+async def test_a_platform_that_cannot_start_says_why_and_is_tried_again(tmp_path: Path) -> None:
+    log = tmp_path / "run.log"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "intellicall", "run", "--port", str(port)),
+                env={**os.environ, "INTELLICALL_STATE_DIR": str(tmp_path / "state"), "INTELLICALL_ENGINE": "scripted"},
+                stdout=output,
+                stderr=output,
+            )
+        running = PlatformProcess(process, port, "", log)
+        try:
+            await until(_said(log, "platform_not_started", 1), 60)
+            assert "address already in use" in log.read_text()
+            taken.close()
+            await running.ready(60)
+        finally:
+            running.signal(signal.SIGTERM)
+            assert await running.gone(30) == 0
+    assert log.read_text().count('"platform_died"') <= MOST_STARTS
+
+
+def _said(log: Path, words: str, times: int) -> Callable[[], Awaitable[bool | None]]:
+    async def said() -> bool | None:
+        return True if _count(log, words) >= times else None
+
+    return said
+
+
+def _count(log: Path, words: str) -> int:
+    return log.read_text().count(words)
