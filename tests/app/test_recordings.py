@@ -4,10 +4,12 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-import pytest
-from tests.app.running import Api, open_api, seed
+import aiohttp
+from tests.app.running import CALLER_ID, CUSTOMER, Api, open_api, seed
 from tests.support.receiver import answers
+from yarl import URL
 
 from intellicall.accounts.account import WhenDiskFull
 from intellicall.calls.table import State
@@ -136,20 +138,41 @@ async def test_a_full_disk_refuses_who_records_before_anything_rings(tmp_path: P
         assert (answer.status, ready["disk"]["level"]) == (200, "full")
 
 
-@pytest.mark.parametrize("policy", list(WhenDiskFull))
-async def test_a_full_disk_at_the_softphone(tmp_path: Path, policy: WhenDiskFull) -> None:
-    """The page is told in the platform's plain words; or the call goes on unrecorded, and the result says so."""
-    async with open_api(tmp_path, NEVER_ENOUGH, when_disk_full=policy) as api:
-        socket = await api.softphone("agent.017")
-        if policy is WhenDiskFull.REFUSE:
-            status, problem, _ = await api.start(agent_number=None, crm_username="agent.017")
-            assert (status, problem["code"]) == (503, "recording_disk_full")
-        else:
-            call = await ended(api)
-            assert (call["status"], call["recording"], call["recording_url"]) == ("ANSWER", "disk_full", None)
-            result = json.loads((await api.receiver.until(1))[0].body)
-            assert (result["recording"], result["recording_url"]) == ("disk_full", None)
+async def click(api: Api) -> aiohttp.ClientWebSocketResponse:
+    """Open the launch link behind a Dial button, and its page, which dials."""
+    numbers = urlencode({"to_number": CUSTOMER, "from_number": CALLER_ID})
+    link = f"{api.url}/CRM_API/webphone/launch?crm_username=agent.017&api_key={api.browser_key}&{numbers}"
+    async with api.session.get(URL(link, encoded=True), allow_redirects=False) as answer:
+        cookie = answer.cookies["intellicall_softphone"].value
+        ticket = answer.headers["Location"].partition("#ticket=")[2]
+    headers = {"Origin": api.platform.public_url, "Cookie": f"intellicall_softphone={cookie}"}
+    socket = await api.session.ws_connect(f"{api.url}/softphone/socket", headers=headers)
+    await socket.send_json({"type": "hello", "tab": "tab-1", "ticket": ticket, "visible": True})
+    for message in ({"type": "ready"}, {"type": "dial", "ticket": ticket}):
+        await socket.send_json(message)
+    return socket
+
+
+async def test_a_full_disk_is_told_at_the_softphone_in_plain_words(tmp_path: Path) -> None:
+    async with open_api(tmp_path, NEVER_ENOUGH) as api:
+        socket = await click(api)
+        async with asyncio.timeout(5):
+            while (told := await socket.receive_json())["type"] != "refused":
+                pass
+        assert (told["code"], told["title"]) == ("recording_disk_full", "There is no room for recordings")
+        assert "Tell the operator" in told["remedy"]
+        assert api.engine.dialed == []
         await socket.close()
+
+
+async def test_on_a_full_disk_a_call_goes_on_unrecorded_when_the_account_says_so(tmp_path: Path) -> None:
+    async with open_api(tmp_path, NEVER_ENOUGH, when_disk_full=WhenDiskFull.UNRECORDED) as api:
+        call = await ended(api)
+        assert (call["status"], call["recording"], call["recording_url"]) == ("ANSWER", "disk_full", None)
+        result = json.loads((await api.receiver.until(1))[0].body)
+        assert (result["recording"], result["recording_url"]) == ("disk_full", None)
+        _, shown, _ = await api.send("GET", f"/calls/{call['call_id']}/recording")
+        assert (shown["state"], shown["where"]) == ("disk_full", None)
 
 
 async def test_a_full_disk_leaves_accounts_alone_that_record_nothing(tmp_path: Path) -> None:
