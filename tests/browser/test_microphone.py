@@ -1,9 +1,11 @@
 """A microphone that is not given: plain words and what to do, and the customer is not called."""
 
+from typing import Any
+
 import pytest
 from playwright.async_api import Playwright
 from tests.support.browser import chromium, dial, person
-from tests.support.demo import Demo
+from tests.support.demo import Demo, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="session")]
 
@@ -32,7 +34,23 @@ async def test_a_denied_microphone_is_explained_and_can_be_allowed(demo: Demo, p
         await demo.hang_up(call_id)
         await demo.result(call_id)
         assert demo.calls() == calls + 1
+        await the_timeline_tells(demo, call_id)
         await context.close()
+
+
+async def the_timeline_tells(demo: Demo, call_id: str) -> None:
+    """What the browser went through before and in the call, SIP on both legs, how it sounded, and the delivery."""
+    expected = {"microphone_denied", "ready", "ice_connected", "invite", "audio", "ended", "attempt"}
+
+    async def told() -> dict[str, Any] | None:
+        status, timeline = await demo.request("GET", f"/calls/{call_id}/timeline")
+        assert status == 200, timeline
+        return timeline if {entry["what"] for entry in timeline["entries"]} >= expected else None
+
+    timeline = await until(told)
+    heard = {entry["data"]["leg"]: entry["data"]["packets"] for entry in timeline["entries"] if entry["what"] == "audio"}
+    assert min(heard["agent"], heard["customer"]) > 0
+    assert timeline["explanation"]["whose_fault"] == "nobody"
 
 
 async def test_a_computer_without_a_microphone_is_told_so(demo: Demo, playwright: Playwright) -> None:

@@ -8,6 +8,7 @@ import type { IncomingRTCSessionEvent, RTCSessionEvent, UA } from "jssip/lib/UA"
 import type { WebSocketInterface } from "jssip/lib/WebSocketInterface";
 import type { AnswerRule } from "./answering";
 import type { SipAccount } from "./protocol";
+import { type Tell, watch } from "./reporting";
 import type { LineState } from "./view";
 
 /** The engine's INVITE carries the call's token in this header. */
@@ -28,6 +29,8 @@ export interface PhoneEvents {
   readonly onRefused: (cause: string) => void;
   readonly onSound: (stream: MediaStream) => void;
   readonly onOver: () => void;
+  /** How this side of the call goes. */
+  readonly onReport: Tell;
 }
 
 export class Phone {
@@ -181,7 +184,13 @@ export class Phone {
 
   #answer(session: RTCSession, mediaStream: MediaStream): void {
     session.on("icecandidate", answerEarly());
+    mediaStream
+      .getAudioTracks()[0]
+      ?.addEventListener("ended", () => this.#session === session && this.#events.onReport("microphone_ended", {}));
     session.on("peerconnection", ({ peerconnection }) => {
+      const stop = watch(peerconnection, this.#events.onReport);
+      session.on("ended", stop);
+      session.on("failed", stop);
       peerconnection.addEventListener("track", ({ streams, track }) => {
         this.#events.onSound(streams[0] ?? new MediaStream([track]));
       });

@@ -1,6 +1,7 @@
 /** The softphone socket's messages (docs/softphone-protocol.md), and the one place where a frame becomes a typed value. */
 import { CALL_STATES, type CallState } from "../../shared/generated";
 import { liveCall } from "./live-call";
+import type { Figures, Reported } from "./reporting";
 
 export type TroubleCode =
   | "microphone_denied"
@@ -17,6 +18,7 @@ export type ToPlatform =
   | { type: "take_over" }
   | { type: "ping" }
   | { type: "trouble"; code: TroubleCode; detail: string }
+  | ({ type: "report"; call_id: string; what: Reported } & Figures)
   | ({ type: "order"; call_id: string; order: OrderName; ref: string } & OrderDetails)
   | { type: "note"; call_id: string; disposition?: string; notes?: string; ref: string }
   | { type: "wrap_up_done" }

@@ -10,6 +10,7 @@ import { isLive } from "./live-call";
 import { type Device, Microphone, type MicrophoneNews } from "./microphone";
 import { Phone } from "./phone";
 import type { FromPlatform, SipAccount, ToPlatform, TroubleCode } from "./protocol";
+import type { Figures, Reported } from "./reporting";
 import { Ring } from "./ring";
 import { CLOSED_FOR_GOOD, PlatformSocket } from "./socket";
 import { Speaker } from "./speaker";
@@ -90,6 +91,7 @@ export class Softphone {
       onRefused: (cause) => this.#trouble("sip_failed", cause),
       onSound: (stream) => this.#speaker.play(stream),
       onOver: () => this.#speaker.stop(),
+      onReport: (what, figures) => this.#reportOfCall(what, figures),
     });
     this.#socket = new PlatformSocket(`${around.origin.replace(/^http/, "ws")}/softphone/socket`, {
       hello: () => this.#hello(),
@@ -303,6 +305,11 @@ export class Softphone {
     this.#happen({ is: "microphone", state });
     const code = TROUBLE[state];
     if (code !== undefined) this.#trouble(code, detail);
+  }
+
+  #reportOfCall(what: Reported, figures: Figures): void {
+    const call = this.#view.value.call;
+    if (call !== null) this.#socket.send({ type: "report", call_id: call.call_id, what, ...figures });
   }
 
   #trouble(code: TroubleCode, detail: string): void {
