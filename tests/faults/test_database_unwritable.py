@@ -104,7 +104,10 @@ async def test_an_end_waits_for_no_database(api: Api, disk: Path) -> None:
 
 
 async def test_a_disk_that_does_not_answer_stops_new_calls_only(api: Api) -> None:
-    """The caller hears 503 after five seconds. That the call was stored after all makes no phone ring any more."""
+    """The caller hears 503 after five seconds. That the call was stored after all makes no phone ring any more.
+
+    Of two orders, the one that was being stored is carried out yet; the one that had not begun never is.
+    """
     talking = await api.call_in(State.TALKING)
     dialed = len(api.engine.dialed)
     gate = Gate(api.platform.database)
@@ -113,9 +116,15 @@ async def test_a_disk_that_does_not_answer_stops_new_calls_only(api: Api) -> Non
     starting = asyncio.ensure_future(api.start(uuid="slow"))
     lags: list[float] = []
     watching = asyncio.ensure_future(_note_lags(lags))
+    mute = asyncio.ensure_future(api.order(talking, "mute"))
+    async with asyncio.timeout(0.8):
+        while not (await api.show(talking))["participants"][0]["muted"]:
+            pass
+    hold = asyncio.ensure_future(api.order(talking, "hold"))
     status, problem, _ = await starting
     assert (status, problem["detail"]) == (503, Fault.SLOW.value)
     assert 4.9 < time.monotonic() - began < 5.5
+    assert [status for status, _, _ in await asyncio.gather(mute, hold)] == [503, 503]
     assert (await api.send("GET", "/readyz"))[1]["database"] is False
     assert (await api.show(talking))["state"] == State.TALKING
     watching.cancel()
@@ -127,6 +136,10 @@ async def test_a_disk_that_does_not_answer_stops_new_calls_only(api: Api) -> Non
     assert len(api.engine.dialed) == dialed
     assert await until_ready(api, 2) <= 1
     await check_journal(api, told["call_id"])
+    assert (await api.order(talking, "hangup"))[0] == 200
+    await check_journal(api, talking)
+    kinds = [entry.kind for entry in await api.platform.database.read(partial(journal.read, call_id=talking))]
+    assert (kinds.count("mute"), kinds.count("hold")) == (1, 0)
 
 
 async def _note_lags(lags: list[float]) -> None:
