@@ -167,7 +167,7 @@ def serve(folder: Path) -> "subprocess.Popen[bytes]":
             group=user,
             cwd=folder,
             stderr=log,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl; no lock can be held by it
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one prctl; no lock can be held by it
         )
     _await_ready(process, folder)
     return process
@@ -186,7 +186,7 @@ def _await_ready(process: "subprocess.Popen[bytes]", folder: Path) -> None:
             return
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from intellicall.cli.storage import read, write
 from intellicall.cli.terminal import Fault, Json, Record, answer, utc
-from intellicall.recordings import access, store
+from intellicall.recordings import access, moves, remote, store
 from intellicall.recordings.access import What
 from intellicall.recordings.recording import Recording, State
 
@@ -29,6 +29,7 @@ def show(call_id: CallId, *, as_json: Json = False) -> None:
             "bytes": recording.bytes,
             "sha256": recording.sha256,
             "created_at": utc(recording.created_at),
+            "place": recording.place.value,
             "erased_because": recording.reason,
             "accesses": accesses,
         },
@@ -41,6 +42,22 @@ def delete(call_id: CallId, *, as_json: Json = False) -> None:
     """Delete a call's recording for good, wherever it is kept. Its link answers 410 from now on."""
     write(partial(_delete, call_id=call_id))
     answer({"call_id": call_id}, "Nobody can have it any more; a running platform removes it within seconds.", as_json=as_json)
+
+
+@app.command("moves")
+def show_moves(*, as_json: Json = False) -> None:
+    """Show how moving to S3 stands: how many recordings wait, since when, and why the last one could not be moved."""
+    found = read(moves.standing)
+    answer(
+        {
+            "waiting": found.waiting,
+            "oldest": utc(found.oldest) if found.oldest else None,
+            "failing": found.failing,
+            "last_fault": remote.SENTENCES[remote.Fault(found.fault)] if found.fault else None,
+            "on_s3": found.on_s3,
+        },
+        as_json=as_json,
+    )
 
 
 def _known(connection: Connection, call_id: str) -> tuple[Recording, list[Record]]:

@@ -28,7 +28,7 @@ PART_BYTES = 8 * 1024 * 1024
 """S3 takes parts of 5 MiB and more, 10,000 at most: 78 GiB, and a WAV file ends at 4."""
 PIECE_BYTES = 1024 * 1024
 PROBE = ".intellicall-probe-"
-_READ_TIMEOUT_S = 30
+PATIENCE_S = 30.0
 _RETRIES = 2
 
 
@@ -65,9 +65,10 @@ class Bucket:
 class S3Shelf:
     """Keeps whole recordings in a bucket: `remote.Remote`."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, patience_s: float = PATIENCE_S) -> None:
+        """`patience_s`: longest time of one request, tries included; one that sends a part has four times that."""
         self._prefix = bucket.prefix
-        self._parts = Parts(Access(bucket.base_url, bucket.region, bucket.key_id, bucket.secret))
+        self._parts = Parts(Access(bucket.base_url, bucket.region, bucket.key_id, bucket.secret), 4 * patience_s)
         address = bucket.base_url if bucket.virtual_hosts else bucket.base_url.removesuffix(f"/{bucket.name}")
         self._store = S3Store(
             bucket.name,
@@ -79,9 +80,9 @@ class S3Shelf:
             disable_bulk_delete=True,  # not every store has it
             client_options={
                 "allow_http": address.startswith("http://"),  # the settings have seen to it
-                "timeout": timedelta(seconds=_READ_TIMEOUT_S),
+                "timeout": timedelta(seconds=patience_s),
             },
-            retry_config={"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_READ_TIMEOUT_S)},
+            retry_config={"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=patience_s)},
         )
 
     async def close(self) -> None:
@@ -120,14 +121,8 @@ class S3Shelf:
         return digest.hexdigest()
 
     async def open(self, name: str) -> "S3Recording | None":
-        try:
-            with _told():
-                seen = await obstore.head_async(self._store, self._key(name))
-        except RemoteError as error:
-            if error.fault is Fault.MISSING:
-                return None
-            raise
-        return S3Recording(self._store, self._key(name), seen["size"], seen["e_tag"] or "")
+        seen = await self._there(self._key(name))
+        return S3Recording(self._store, self._key(name), seen["size"], seen["e_tag"] or "") if seen else None
 
     async def erase(self, name: str) -> None:
         await self._delete(self._key(name))
@@ -144,10 +139,18 @@ class S3Shelf:
         with _told():
             await obstore.put_async(self._store, key, content, use_multipart=False)
             got = await obstore.get_range_async(self._store, key, start=0, end=len(content))
-            await obstore.list(self._store, prefix=self._prefix or None).__anext__()
         await self._delete(key)
-        if bytes(got) != content:
+        if bytes(got) != content or await self._there(key):  # without the right to list, AWS does not tell what is missing
             raise RemoteError(Fault.DIFFERENT)
+
+    async def _there(self, key: str) -> "obstore.ObjectMeta | None":
+        try:
+            with _told():
+                return await obstore.head_async(self._store, key)
+        except RemoteError as error:
+            if error.fault is Fault.MISSING:
+                return None
+            raise
 
     async def _delete(self, key: str) -> None:
         try:
@@ -221,9 +224,9 @@ def _told() -> Iterator[None]:
 
 def _fault(said: str) -> Fault:
     """Read obstore's account of a request that came to nothing (object_store 0.14: `HttpErrorKind`, or a status)."""
-    if "inner: Status" in said:
-        return Fault.of_status(500, said)
-    return Fault.TOO_SLOW if "kind: Timeout" in said else Fault.UNREACHABLE
+    if "kind: Timeout" in said:
+        return Fault.TOO_SLOW
+    return Fault.UNREACHABLE if "inner: Http" in said else Fault.of_status(500, said)
 
 
 def _piece(file: Path, start: int) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import unescape
+from io import BytesIO
 from typing import Self
 from urllib.parse import quote
 
@@ -19,8 +20,6 @@ from yarl import URL
 
 from intellicall.recordings.remote import Fault, RemoteError
 
-PIECE_TIMEOUT_S = 120
-"""Longest time of one request: 8 MB at 70 kB/s."""
 CONNECT_TIMEOUT_S = 10
 _ANSWER_BYTES = 4_000_000
 _SERVICE = "s3"
@@ -37,10 +36,11 @@ class Access:
 
 
 class Parts:
-    """Multipart uploads of one bucket. Every method raises RemoteError."""
+    """Multipart uploads of one bucket. Every method raises RemoteError. `patience_s`: longest time of one request."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, patience_s: float) -> None:
         self._access = access
+        self._patience_s = patience_s
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -82,7 +82,7 @@ class Parts:
 
     def _request(self, method: str, key: str, query: Mapping[str, str], body: bytes = b"") -> "_Exchange":
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=PIECE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+            timeout = aiohttp.ClientTimeout(total=self._patience_s, connect=CONNECT_TIMEOUT_S)
             self._session = aiohttp.ClientSession(timeout=timeout)
         url, headers = signed(self._access, method, key, query, body, datetime.now(UTC))
         return _Exchange(self._session, method, url, headers, body)
@@ -96,7 +96,7 @@ class _Exchange:
             method,
             URL(url, encoded=True),
             headers=headers,
-            data=body or None,
+            data=BytesIO(body) if body else None,
             allow_redirects=False,
             skip_auto_headers=["Content-Type"],
         )

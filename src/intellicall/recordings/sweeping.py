@@ -68,15 +68,15 @@ class Sweeper:
     async def sweep(self, shelf: Swept) -> Found:
         """Count first, then remove. Raises StorageUnavailable and OSError."""
         now = self._clock.now()
-        count, orphans = 0, list[Stored]()
+        names, orphans = set[str](), dict[str, Stored]()  # a listing may name one twice
         async for some in shelf.stored():
-            count += len(some)
+            names |= {one.name for one in some}
             old = [one for one in some if one.written_at < now - TOLD_AFTER]
             known = await self._database.read(partial(store.known_names, names=[one.name for one in old]))
-            orphans += [one for one in old if one.name not in known]
-        if len(orphans) > max(FEW, count // _SHARE):
-            return Found(count, len(orphans), 0)
-        gone = [one for one in orphans if one.written_at < now - GONE_AFTER]
-        for one in gone:
-            await shelf.erase(one.name)
-        return Found(count, len(orphans), len(gone))
+            orphans |= {one.name: one for one in old if one.name not in known}
+        gone = [one.name for one in orphans.values() if one.written_at < now - GONE_AFTER]
+        if len(orphans) > max(FEW, len(names) // _SHARE):
+            gone = []
+        for name in gone:
+            await shelf.erase(name)
+        return Found(len(names), len(orphans), len(gone))
