@@ -8,7 +8,7 @@ proof that is a second old at most. The commands of the CLI have no epoch: they 
 import time
 from collections.abc import Callable
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, Table, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, insert, update
 
 from intellicall.storage.faults import Fault, StorageUnavailable
 from intellicall.storage.schema import metadata
@@ -22,9 +22,9 @@ leadership = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
     Column("epoch", BigInteger, nullable=False),
 )
-_EPOCH = select(leadership.c.epoch).where(leadership.c.id == 1)
-# A shared lock on PostgreSQL, so that a takeover waits for commits that run; SQLite has one writer and ignores it.
-_EPOCH_HELD = _EPOCH.with_for_update(read=True)
+# Texts: this is part of every transaction (about 35 µs of CPU a group).
+_EPOCH = "SELECT epoch FROM leadership WHERE id = 1"
+_EPOCH_HELD = f"{_EPOCH} FOR SHARE"  # so that a takeover waits for commits under way; SQLite has one writer at a time anyway
 
 
 class Leadership:
@@ -55,7 +55,8 @@ class Leadership:
         if self._epoch is None:
             return
         at = time.monotonic()
-        if not self.overtaken and connection.scalar(_EPOCH_HELD if hold else _EPOCH) == self._epoch:
+        query = _EPOCH_HELD if hold and connection.dialect.name == "postgresql" else _EPOCH
+        if not self.overtaken and connection.exec_driver_sql(query).scalar() == self._epoch:
             self._proven_at = at
             return
         if not self.overtaken:
@@ -69,4 +70,4 @@ def next_epoch(connection: Connection) -> int:
     advanced = connection.execute(update(leadership).values(epoch=leadership.c.epoch + 1).where(leadership.c.id == 1))
     if not advanced.rowcount:
         connection.execute(insert(leadership).values(id=1, epoch=1))
-    return int(connection.scalar(_EPOCH) or 0)
+    return int(connection.exec_driver_sql(_EPOCH).scalar_one())
