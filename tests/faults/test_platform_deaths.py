@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -65,6 +66,7 @@ async def test_a_platform_that_is_killed_is_back_at_once_and_its_call_was_heard_
     await running.ready()
     call_id = await running.start_call("tone_1000", agent_number=NUMBERS["tone_440"].number)
     await running.until_state(call_id, "talking")
+    await _frozen_while_a_customer_hangs_up(site, running)
     rung = await site.rung()
     serving, _ = await until(lambda: _both(running), 40)
     killed = time.monotonic()
@@ -75,7 +77,7 @@ async def test_a_platform_that_is_killed_is_back_at_once_and_its_call_was_heard_
     assert status == 200
     result = await site.result(call_id)
     assert (result["status"], result["reason"]) == ("ANSWER", "ended_by_account")
-    [wav] = site.settings.recordings_dir.glob("*.wav")
+    wav = site.settings.recordings_dir / Path(result["recording_url"]).name
     left, right = audio.read_wav_stereo(wav)
     seconds = len(left) / audio.SAMPLE_RATE
     assert audio.tone_seconds(left, 1000) > 0.97 * seconds
@@ -85,16 +87,43 @@ async def test_a_platform_that_is_killed_is_back_at_once_and_its_call_was_heard_
     assert len(site.results(call_id)) == 1
 
 
+async def _frozen_while_a_customer_hangs_up(site: Site, running: PlatformProcess) -> None:
+    """SIGSTOP of the platform for some seconds: what happened meanwhile has its true times and its true culprit."""
+    call_id = await running.start_call("hangs_up")
+    await running.until_state(call_id, "talking")
+    serving = await until(lambda: _serving(running))
+    os.kill(serving, signal.SIGSTOP)
+    try:
+        await until(lambda: _up(site, 2), 15)  # the other call's two legs
+    finally:
+        os.kill(serving, signal.SIGCONT)
+    result = await site.result(call_id)
+    assert (result["status"], result["reason"], result["duration"]) == ("ANSWER", "customer_hung_up", 5)
+    assert len(site.results(call_id)) == 1
+
+
+async def _up(site: Site, calls: int) -> bool | None:
+    shown = await site.network.engine.console("core show channels count")
+    return True if re.search(rf"^{calls} active calls?", shown, re.MULTILINE) else None
+
+
+async def _serving(running: PlatformProcess) -> int | None:
+    return _children(running.process.pid)[0]
+
+
 async def _both(running: PlatformProcess) -> tuple[int, int] | None:
     """Return the process that serves and the spare, once the spare has loaded everything."""
     return _serving_and_loaded(running.process.pid)
 
 
+def _children(supervisor: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()]
+
+
 def _serving_and_loaded(supervisor: int) -> tuple[int, int] | None:
     """The older child serves; the spare waits in read(2) of its standard input."""
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
     try:
-        serving, spare = (int(child) for child in children)
+        serving, spare = _children(supervisor)
         loaded = Path(f"/proc/{spare}/syscall").read_text().startswith("0 0x0 ")
     except (ValueError, OSError):
         return None
