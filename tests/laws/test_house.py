@@ -55,7 +55,18 @@ def test_sql_is_in_the_stores_alone() -> None:
     assert outside == []
 
 
-STORES = {"store.py", "history.py", "journal.py", "tables.py", "changes.py", "retention.py", "access.py"}
+STORES = {
+    "store.py",
+    "traces.py",
+    "tally.py",
+    "timeline.py",
+    "history.py",
+    "journal.py",
+    "tables.py",
+    "changes.py",
+    "retention.py",
+    "access.py",
+}
 
 
 def test_the_call_is_pure() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from intellicall.errors import Code, Refused
 from intellicall.operation.looking import Looking
@@ -50,5 +50,5 @@ class MetricsDoor:
 def router(door: MetricsDoor) -> APIRouter:
     """Return the route."""
     routes = APIRouter(tags=["operation"])
-    routes.get("/metrics", **_METRICS)(door.show)
+    routes.get("/metrics", response_class=PlainTextResponse, **_METRICS)(door.show)
     return routes
