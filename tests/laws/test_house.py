@@ -66,6 +66,7 @@ STORES = {
     "changes.py",
     "retention.py",
     "access.py",
+    "moves.py",
 }
 
 

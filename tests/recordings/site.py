@@ -19,6 +19,8 @@ from intellicall.recordings import access, http, store
 from intellicall.recordings.access import Access
 from intellicall.recordings.disk import DiskShelf
 from intellicall.recordings.encoder import Encoder
+from intellicall.recordings.remote import Remote
+from intellicall.recordings.shelves import Shelves
 from intellicall.recordings.space import Space
 from intellicall.settings import Settings
 from intellicall.storage.database import Database
@@ -64,13 +66,13 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(database: Database, tmp_path: Path) -> AsyncIterator[Site]:
-    """Serve recordings of this database, kept below `tmp_path`. 127.0.0.1 is a trusted proxy."""
+async def open_site(database: Database, tmp_path: Path, far: Remote | None = None) -> AsyncIterator[Site]:
+    """Serve recordings of this database, kept below `tmp_path`, and on `far`. 127.0.0.1 is a trusted proxy."""
     folder = tmp_path / "recordings"
     shelf, clock = DiskShelf(folder), HandClock()
     encoder = Encoder(tmp_path / "formats", 10, Space())
     proxies = [ip_network("127.0.0.1")]
-    door = http.Door(database, shelf, encoder, clock, proxies)
+    door = http.Door(database, Shelves(shelf, far) if far else shelf, encoder, clock, proxies)
     app = make_app([http.router(door)], Settings(state_dir=tmp_path, trusted_proxies=proxies))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve())

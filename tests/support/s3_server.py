@@ -195,7 +195,7 @@ class FaultyWire:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._up(reader, store_writer, writer))
                 both.create_task(self._down(store_reader, writer))
-        except* (ConnectionError, EOFError):
+        except* (ConnectionError, EOFError, asyncio.CancelledError):
             pass
         finally:
             writer.transport.abort()
