@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.calls.world import AGENT, World, open_world
@@ -25,8 +26,8 @@ async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
         await opened.engine.stop()
 
 
-async def talking(world: World, agent: str | None = "tone_440") -> Entry:
-    entry, _ = await world.calls.start(world.request(agent=agent), limit=10)
+async def talking(world: World, agent: str | None = "tone_440", **changes: Any) -> Entry:
+    entry, _ = await world.calls.start(world.request(agent=agent, **changes), limit=10)
     return await world.until_state(entry.call.id, State.TALKING)
 
 
@@ -399,7 +400,7 @@ async def test_an_agent_who_does_not_come_back_ends_the_call_after_a_while(world
 
 
 async def test_the_longest_time_holds_in_every_state(world: World) -> None:
-    entry = await talking(world)
+    entry = await talking(world, max_length_s=600)  # four hours would be 460 MB to complete
     await order(world, entry, Move.HOLD)
     await world.clock.advance(entry.request.plan.max_length_s + 1)
     ended = await world.until_state(entry.call.id, State.ENDED)

@@ -117,11 +117,15 @@ def seal_file(folder: Path, name: str) -> Sealed | None:
     """Complete NAME in `folder`; blocks for a few milliseconds. See `shelf.Shelf.seal` for its promises."""
     raw, wav = folder / f"{name}.raw", folder / f"{name}.wav"
     audio_bytes = _audio_bytes(raw)
+    sha256 = None
     if audio_bytes and _size(wav) != HEADER_BYTES + audio_bytes:
-        _write_wav(raw, wav, audio_bytes)
+        with ThreadPoolExecutor(1) as beside:  # the result waits for the disk anyway
+            digest = beside.submit(_digest_of_raw, raw, audio_bytes)
+            _write_wav(raw, wav, audio_bytes)
+            sha256 = digest.result()
     raw.unlink(missing_ok=True)
     size = _size(wav)
-    return Sealed(seconds_of(size - HEADER_BYTES), size, _digest(wav)) if size else None
+    return Sealed(seconds_of(size - HEADER_BYTES), size, sha256 or _digest(wav)) if size else None
 
 
 def written(folder: Path, name: str) -> float:
@@ -131,6 +135,16 @@ def written(folder: Path, name: str) -> float:
     except OSError:
         return 0.0
     return seconds_of(max(audio_bytes, 0))
+
+
+def _digest_of_raw(raw: Path, audio_bytes: int) -> str:
+    """The SHA-256 of the WAV file that this much raw audio makes."""
+    digest = hashlib.sha256(wav_header(audio_bytes))
+    with raw.open("rb") as file:
+        while audio_bytes and (piece := file.read(min(audio_bytes, PIECE_BYTES))):
+            digest.update(piece)
+            audio_bytes -= len(piece)
+    return digest.hexdigest()
 
 
 def _digest(wav: Path) -> str:
