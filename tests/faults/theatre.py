@@ -172,14 +172,20 @@ class Life:
     async def drop(self) -> None:
         """The process is gone: none of its tasks goes on, none can reach anything any more."""
         self.mortal.dead = True
-        mine = ("call-", "start-", "callbacks-", "platform", "Task-", "recordings-")
-        tasks = [task for task in asyncio.all_tasks() - self._before if task.get_name().startswith(mine)]
+        tasks = [task for task in asyncio.all_tasks() - self._before if _is_platforms(task)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.database.drop()
         self.shelf.close()
         await self._transport.close()
+
+
+def _is_platforms(task: "asyncio.Task[Any]") -> bool:
+    """Whether the task is the platform's, and not its receiver's, its client's or its engine's."""
+    code = getattr(task.get_coro(), "cr_code", None)
+    ours = code is not None and "/src/intellicall/" in code.co_filename and "/scripted/" not in code.co_filename
+    return ours or task.get_name() == "platform"
 
 
 @dataclass
@@ -211,7 +217,8 @@ class Stage:
     call_id: str = ""
     request: Request | None = None
     unproven: list[str] = field(default_factory=list)
-    keys: int = 0
+    on_death: Callable[[], None] = lambda: None
+    after_death: Callable[[], Awaitable[None]] | None = None
 
     @property
     def life(self) -> Life:
@@ -231,7 +238,7 @@ class Stage:
     async def rise(self) -> None:
         """Start a platform on what is there; when it dies at that, another one."""
         number = len(self.lives)
-        mortal = Mortal(self.die_at[number] if number < len(self.die_at) else None)
+        mortal = Mortal(self.die_at[number] if number < len(self.die_at) else None, on_death=self.on_death)
         self.lives.append(Life(self.house, self.clock, self.engine, mortal, self.twist, self.around))
         await self._through(self.life.begin())
 
@@ -253,6 +260,8 @@ class Stage:
 
     async def bury(self) -> None:
         await self.life.drop()
+        if self.after_death:
+            await self.after_death()
         self.unproven += self.books.sent_without_an_end(self.house.notes("receiver"))
         await self.pass_time(self.outage_s, dead=True)
         await self.rise()
