@@ -1,7 +1,7 @@
 """No callback leads inside, whatever the receiver's name server says: in a network in which every address there is would answer.
 
-Counted is what the kernel dialled (SYN), not what the attempts say of themselves. Each way is tried without the guard, too, and does
-lead inside then: a test that could not fail would prove nothing.
+Counted is what the kernel dialled (SYN), not what the attempts say of themselves. Each way is tried without
+the guard, too, and leads inside then: a test that could not fail would prove nothing.
 """
 
 from collections import Counter

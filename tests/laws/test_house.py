@@ -67,6 +67,9 @@ STORES = {
     "retention.py",
     "access.py",
     "moves.py",
+    "feed.py",
+    "delivery_log.py",
+    "endpoint_store.py",
 }
 
 
