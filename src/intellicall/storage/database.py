@@ -112,6 +112,7 @@ class Database:
         if not self._open:
             raise StorageUnavailable(Fault.CLOSED)
         outcome = asyncio.wrap_future(self._writer.hand_in(work))
+        outcome.add_done_callback(_seen)  # whoever waited may be gone
         limit = asyncio.timeout(within_s)
         began, stored = time.monotonic(), True
         try:
@@ -253,6 +254,11 @@ class Database:
             return
         with self._write_engine.begin() as connection:
             connection.execute(text("SELECT pg_current_xact_id()"))
+
+
+def _seen(outcome: "asyncio.Future[Any]") -> None:
+    if not outcome.cancelled():
+        outcome.exception()
 
 
 __all__ = ["ANSWER_S", "GROUP_LIMIT", "Database", "Health", "StorageUnavailable", "open_engine"]
