@@ -125,7 +125,7 @@ async def test_what_a_page_reports_is_kept_within_limits(api: Api) -> None:
         told = await timeline(api, call["call_id"])
         assert len([entry for entry in told["entries"] if entry["source"] == "softphone"]) <= 41
         await page.send_json({"type": "report", "call_id": call["call_id"], "what": "quality", "lost": -1})
-        while (message := await page.receive()).type is aiohttp.WSMsgType.TEXT:
+        while (message := await page.receive(PATIENCE_S)).type is aiohttp.WSMsgType.TEXT:
             pass
         assert page.close_code == 1008
 
