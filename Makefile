@@ -30,8 +30,9 @@ bench: ## Print the table of the speed budget beside raw Asterisk, and store it 
 	@scripts/prepare test
 	@$(PYTHON) -m bench $(BENCH)
 
-soak: ## Let seeded kills strike 20 calls a second for ten minutes and judge every call: make soak SOAK="--minutes 60 --seed 7".
+soak: ## Play every crash point, then let seeded kills strike 20 calls a second for ten minutes and judge every call: make soak SOAK="--minutes 60 --seed 7".
 	@scripts/prepare test
+	@$(PYTHON) -m tests.faults
 	@$(PYTHON) -m tests.storm $(SOAK)
 
 reference: ## Write the generated documentation again.
