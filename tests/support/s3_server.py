@@ -1,8 +1,9 @@
-"""A real S3 store for tests: Ceph's radosgw out of Debian's packages, which checks signatures, in a folder of its own.
+"""A real S3 store for tests: Ceph's radosgw out of Debian's packages, which checks signatures.
 
-It keeps objects as files (its `posix` driver) and users in SQLite (`dbstore`); there is no cluster. It is our child and dies with
-us. Seen with 20.2: with `dbstore` alone, objects of several parts come back wrong; with `posix`, keys must have no dot in them, and
-asking which parts have arrived crashes it. `python -m tests.support.s3_server` fetches it, once.
+There is no cluster: users are in SQLite (`dbstore`), objects as well or in files (`posix`). It is our child and dies with us. Seen
+with 20.2: `dbstore` gives objects of several parts, and ranges far from the start, back wrong; `posix` takes no dot in the keys of
+such, lists new objects with a random size, and crashes when asked which parts have arrived. `python -m tests.support.s3_server`
+fetches it, once.
 """
 
 import asyncio
@@ -13,27 +14,23 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from tests.support.databases import die_with_parent
 from tests.support.ports import find_free_port
 
-from intellicall.recordings.remote import Fault, RemoteError
 from intellicall.recordings.s3 import Bucket
 from intellicall.recordings.s3_parts import Access, signed
 from intellicall.telephony.asterisk.debian_tree import Tree, fetch_tree
 from intellicall.telephony.asterisk.install import default_prefix
 
 KEY_ID = "TESTKEY"
-T = TypeVar("T")
-
 BUCKET = "recordings"
 SECRET = "a secret of the tests"
 _START_LIMIT_S = 30.0
@@ -41,10 +38,6 @@ _KEPT_PROGRAMS = ("radosgw", "radosgw-admin")
 _CONFIGURATION = """[global]
 rgw_backend_store = dbstore
 rgw_config_store = dbstore
-rgw_filter = posix
-rgw_posix_base_path = {folder}/objects
-rgw_posix_userdb_dir = {folder}/data
-rgw_posix_database_root = {folder}/listings
 dbstore_db_dir = {folder}/data
 dbstore_config_uri = file:{folder}/data/config.db
 rgw_data = {folder}/data
@@ -57,6 +50,11 @@ rgw_multipart_min_part_size = 65536
 auth_cluster_required = none
 auth_service_required = none
 auth_client_required = none
+"""
+_POSIX = """rgw_filter = posix
+rgw_posix_base_path = {folder}/objects
+rgw_posix_userdb_dir = {folder}/data
+rgw_posix_database_root = {folder}/listings
 """
 _numbers = count(1)
 
@@ -71,6 +69,10 @@ class S3Server:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def new_folder(self) -> Bucket:
+        """Return the bucket with a prefix that nobody else has."""
+        return Bucket(f"s3://{BUCKET}/calls/kept-{next(_numbers)}", KEY_ID, SECRET, endpoint=self.endpoint)
+
     def make_bucket(self) -> None:
         """Make the one bucket: with some dozens of them the server's listings fail."""
         access = Access(f"{self.endpoint}/{BUCKET}", "us-east-1", KEY_ID, SECRET)
@@ -81,12 +83,25 @@ class S3Server:
 
 @pytest.fixture(scope="module")
 def s3_server() -> Iterator[S3Server]:
-    """Start a store for a file of tests: after some hundreds of writes and removals its listings cannot be read any more."""
+    """A store that keeps objects as files, and so big ones rightly. Its listings are not to be trusted."""
+    with _serving(_CONFIGURATION + _POSIX) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def listing_s3_server() -> Iterator[S3Server]:
+    """A store that keeps objects in SQLite: lists them rightly, and gives parts of them back wrong."""
+    with _serving(_CONFIGURATION) as server:
+        yield server
+
+
+@contextmanager
+def _serving(configuration: str) -> Iterator[S3Server]:
     tree = _fetch()
     folder = Path(tempfile.mkdtemp(prefix="intellicall-s3-"))
     process: subprocess.Popen[bytes] | None = None
     try:
-        _configure(folder, tree)
+        _configure(folder, tree, configuration)
         port = find_free_port()
         frontend = f"--rgw_frontends=beast endpoint=127.0.0.1:{port}"
         with (folder / "output").open("wb") as output:
@@ -106,25 +121,19 @@ def s3_server() -> Iterator[S3Server]:
 @pytest.fixture
 def bucket(s3_server: S3Server) -> Bucket:
     """A fresh folder of the store's bucket."""
-    return Bucket(f"s3://{BUCKET}/calls/kept-{next(_numbers)}", KEY_ID, SECRET, endpoint=s3_server.endpoint)
+    return s3_server.new_folder()
 
 
-async def listed(ask: Callable[[], Awaitable[T]]) -> T:
-    """Return what comes of asking for a listing. Under load, for moments, this server answers with one that nobody can read."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                return await ask()
-            except RemoteError as error:
-                if error.fault is not Fault.UNAVAILABLE:
-                    raise
-            await asyncio.sleep(0.1)
+@pytest.fixture
+def listing_bucket(listing_s3_server: S3Server) -> Bucket:
+    """The same on the store that lists."""
+    return listing_s3_server.new_folder()
 
 
-def _configure(folder: Path, tree: Tree) -> None:
+def _configure(folder: Path, tree: Tree, configuration: str) -> None:
     for sub in ("objects", "data", "listings", "run"):
         (folder / sub).mkdir()
-    (folder / "ceph.conf").write_text(_CONFIGURATION.format(folder=folder, plugins=tree.libraries / "ceph"))
+    (folder / "ceph.conf").write_text(configuration.format(folder=folder, plugins=tree.libraries / "ceph"))
     user = ["user", "create", "--uid=test", "--display-name=test", f"--access-key={KEY_ID}", f"--secret={SECRET}"]
     subprocess.run([*_command(tree, folder, "radosgw-admin"), *user], check=True, capture_output=True)
 
