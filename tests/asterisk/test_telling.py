@@ -87,6 +87,24 @@ async def test_a_file_that_never_closes_holds_nothing_up_for_ever(
     assert not (tmp_path / "a.raw").exists()
 
 
+async def test_an_answer_that_was_missed_costs_no_recording(
+    teller: Teller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The platform was dead while the customer answered and the agent hung up: all it finds is the call's last moment."""
+    monkeypatch.setattr(telling, "FILE_DEADLINE_S", 0.05)
+    heard = Heard()
+    teller.listener = heard
+    call = recorded("a", tmp_path, answered=False)
+    call.recalled = True
+    teller.expect_recording(call)
+    (tmp_path / "a.raw").touch()  # what was said is still in the engine's buffer
+    with (tmp_path / "a.raw").open("ab") as file:
+        teller.tell_of(call, ends(call)[0])
+        await heard.wait(LegEnded)
+        file.write(b"1234")
+    assert (tmp_path / "a.raw").read_bytes() == b"1234"
+
+
 async def test_a_listener_that_fails_harms_nobody_else(teller: Teller) -> None:
     told: list[EngineEvent] = []
 

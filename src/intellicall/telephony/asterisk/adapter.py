@@ -409,6 +409,7 @@ class AsteriskEngine:
         for call_id, channels in (await living(link)).items():
             if call_id not in self._calls:
                 self._calls[call_id] = call = await recall(link, call_id, channels)
+                call.recalled = True
                 self._teller.expect_recording(call)
         alive = await living(link)
         for call in list(self._calls.values()):

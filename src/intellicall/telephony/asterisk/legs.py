@@ -140,6 +140,7 @@ class CallLegs:
         self.lifted = False
         self.takes = 1  # how often the recording was begun, each time in the same file
         self.hanging_up = False
+        self.recalled = False  # found on the engine by a platform that did not make it: what came before was missed
 
     @property
     def customer(self) -> Leg | None:

@@ -1,7 +1,9 @@
 """Handing events to the listener: each call's in their order, a recorded customer's end only when the file is complete."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import structlog
 
@@ -62,7 +64,7 @@ class Teller:
 
     def _end_of_recorded(self, call: CallLegs, event: LegEnded, name: str) -> None:
         """MixMonitor opens the file when the customer answers, and closes it after each take; so do we between two takes."""
-        times = 2 * call.takes - 1 if call.customer is not None and call.customer.up_at is not None else 0
+        times = 2 * call.takes - 1 if _may_have_talked(call) else 0
         if self._files.is_closed(name, times):
             self._complete(call, [event])
             return
@@ -79,10 +81,24 @@ class Teller:
     def _complete(self, call: CallLegs, events: Sequence[LegEvent | DigitPressed]) -> None:
         if call.recording is not None:
             self._files.forget(call.recording.name)
-            if call.customer is None or call.customer.up_at is None:
-                call.recording.unlink(missing_ok=True)  # not answered: nothing was recorded
+            if not _may_have_talked(call):
+                _remove_empty(call.recording)
         for event in events:
             self.tell(event)
+
+
+def _may_have_talked(call: CallLegs) -> bool:
+    """Whether the customer answered, as far as we know: of a recalled call we may have missed it, so its file counts, too."""
+    if call.customer is not None and call.customer.up_at is not None:
+        return True
+    return call.recalled and call.recording is not None and call.recording.exists()
+
+
+def _remove_empty(recording: Path) -> None:
+    """Remove what an unanswered call left; never a file with audio in it."""
+    with contextlib.suppress(FileNotFoundError):
+        if recording.stat().st_size == 0:
+            recording.unlink()
 
 
 def _ignore(_: object) -> None:
