@@ -108,6 +108,23 @@ async def test_a_bug_in_the_hanging_up_itself_leaves_nobody_in_the_line(monkeypa
     judge("ended_by_account", *await broken_by(bug, END))
 
 
+async def test_a_bug_that_strikes_for_ever_leaves_no_call_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even what ends a broken call is broken: the call is ended without its own task, with its result."""
+    bug, take = Bug(), Conductor._take
+    victims: set[str] = set()
+
+    def broken(conductor: Conductor, happening: Any, turn: Any) -> None:
+        call = conductor.entry.call
+        if call.id in victims or (call.answered and not victims):
+            victims.add(call.id)
+            bug.raised = True
+            raise ZeroDivisionError
+        take(conductor, happening, turn)
+
+    monkeypatch.setattr(Conductor, "_take", broken)
+    judge("platform_error", *await broken_by(bug, hangs_up("customer")))
+
+
 def judge(reason: str, rows: list[dict[str, Any]], breaches: list[str]) -> None:
     victim, other = rows
     assert breaches == []

@@ -11,7 +11,7 @@ from intellicall.cli.main import app
 from intellicall.errors import KINDS, Code
 
 DOCS = Path(__file__).parents[2] / "docs"
-NOT_HERE = ("intellicall serve", "intellicall engine stop")
+NOT_HERE = ("intellicall serve", "intellicall run", "intellicall engine stop")
 
 
 def test_every_command_of_the_operators_page_works_in_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

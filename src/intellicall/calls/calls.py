@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -17,6 +18,7 @@ import structlog
 from sqlalchemy import Connection
 
 from intellicall.calls import store
+from intellicall.calls.burial import buried, bury
 from intellicall.calls.call import Fact, What, hang_up
 from intellicall.calls.claims import Claims
 from intellicall.calls.conductor import Conductor, Surroundings, not_possible
@@ -45,6 +47,7 @@ from intellicall.telephony.engine import (
 
 log = structlog.get_logger()
 JANITOR_S = 1.0
+BURY_AGAIN_S = 5.0
 SWEEP_S = 60.0
 
 
@@ -313,13 +316,34 @@ class Calls:
         self._conductors[entry.call.id] = conductor
         task = asyncio.get_running_loop().create_task(conductor.run(dial=dial), name=f"call-{entry.call.id}")
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._gone(done, entry.call.id))
+        task.add_done_callback(lambda done: self._gone(done, conductor))
 
-    def _gone(self, task: asyncio.Task[None], call_id: str) -> None:
+    def _gone(self, task: asyncio.Task[None], conductor: Conductor) -> None:
         self._tasks.discard(task)
-        self._conductors.pop(call_id, None)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("call_task_died", call_id=call_id, error=type(error).__name__)
+        entry = conductor.entry
+        self._conductors.pop(entry.call.id, None)
+        if task.cancelled() or (error := task.exception()) is None or not entry.call.live:
+            return
+        log.error("call_task_died", call_id=entry.call.id, error=type(error).__name__)
+        burying = asyncio.get_running_loop().create_task(self._bury(entry), name=f"bury-{entry.call.id}")
+        self._tasks.add(burying)
+        burying.add_done_callback(self._tasks.discard)
+
+    async def _bury(self, entry: Entry) -> None:
+        """A bug has ended the call's own task: end the call without it, however long that takes."""
+        around = self.around
+        while True:
+            try:
+                with contextlib.suppress(EngineUnavailable):
+                    await around.engine.hang_up(entry.call.id)
+                ended = buried(entry, around.clock.now(), around.recording_url)
+                await around.database.write(partial(bury, journal=around.journal, entry=ended, at=around.clock.now()))
+            except Exception as broke:  # noqa: BLE001 - it is the last net
+                log.error("call_not_buried_yet", call_id=entry.call.id, error=type(broke).__name__)  # noqa: TRY400 - no numbers in logs
+                await around.clock.sleep(BURY_AGAIN_S)
+            else:
+                around.changed(ended)
+                return
 
     async def janitor(self) -> None:
         """Once a second, for ever: tell each call that is overdue. The engine keeps the exact limits; this is the net below."""
