@@ -140,7 +140,8 @@ class CallbackApi:
     async def resend_results(self, request: HttpRequest) -> JSONResponse:
         """Send the results of a time again, oldest first: the undelivered ones, unless `state` says otherwise.
 
-        At most 10,000 at once; while `more` is true, send the same request again.
+        At most 10,000 at once, oldest first; while `more` is true, send the same request again. Ask for `delivered` ones in shorter
+        ranges: what is delivered anew is found again.
         """
         account = await self._enter(request)
         order = await _read(request, ResendOrder)
