@@ -30,6 +30,8 @@ PROVEN_S = 5.0
 """A platform that was ready for so long did not die of its start: that is no crash loop."""
 OVERTAKEN = 75
 """The exit code of a platform that was overtaken by another one (EX_TEMPFAIL, sysexits.h): it must not be started again."""
+LOADED, SERVES = b"L", b"S"
+"""What a platform process tells its supervisor, one byte each."""
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -61,6 +63,8 @@ class Supervisor:
         self._spare: _Spare | None = None
         self._preparing: asyncio.Task[None] | None = None
         self._back_off = BackOff()
+        self._renewing = False
+        self._one_renewal = asyncio.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -74,7 +78,7 @@ class Supervisor:
         assert spare.process.stdin is not None  # noqa: S101 - it was made with a pipe
         spare.process.stdin.write(b"serve\n")
         try:
-            await self._until_ready(spare)
+            await self._told(spare, SERVES)
         finally:
             os.close(spare.ready)
         self._preparing = asyncio.create_task(self._prepare(SPARE_AFTER_S), name="spare-platform")
@@ -87,11 +91,38 @@ class Supervisor:
             code = await self._process.wait()
             if code == OVERTAKEN:
                 return code
+            if self._renewing:
+                self._renewing = False
+                log.info("platform_renewed", code=code)
+                began = -PROVEN_S
             await self._again(began, code)
         return 0
 
+    async def renew(self) -> None:
+        """Change to a process of the code as installed now. It is loaded first, so the doors are closed for a moment only.
+
+        Raises PlatformDied when that code cannot even be loaded: then nothing changes.
+        """
+        async with self._one_renewal:
+            await self._drop_spare()
+            spare = await self._new_spare()
+            try:
+                await self._told(spare, LOADED)
+            except PlatformDied:
+                os.close(spare.ready)
+                raise
+            self._spare = spare
+            if self._process is not None and self._process.returncode is None:
+                self._renewing = True
+                self._process.terminate()
+
     async def stop(self) -> None:
         """End it politely, then by force. Its engine and calls go on."""
+        await self._drop_spare()
+        if self._process is not None:
+            await _end(self._process, signal.SIGTERM)
+
+    async def _drop_spare(self) -> None:
         if self._preparing is not None:
             self._preparing.cancel()
             await asyncio.gather(self._preparing, return_exceptions=True)
@@ -99,8 +130,6 @@ class Supervisor:
         if spare is not None:
             os.close(spare.ready)
             await _end(spare.process, signal.SIGKILL)
-        if self._process is not None:
-            await _end(self._process, signal.SIGTERM)
 
     async def _again(self, began: float, code: int) -> None:
         """One death: wait as long as it takes to be no crash loop, and start. One that was never ready counts as well."""
@@ -118,16 +147,22 @@ class Supervisor:
             else:
                 return
 
-    async def _until_ready(self, spare: _Spare) -> None:
-        told = asyncio.Event()
+    async def _told(self, spare: _Spare, what: bytes) -> None:
+        """Return when the process has told this. Raises PlatformDied when it ends or takes too long; then it is gone."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(spare.ready, told.set)  # a byte, or the end of a process that closed it
+        heard = asyncio.Event()
+        loop.add_reader(spare.ready, heard.set)  # a byte, or the end of a process that closed it
         try:
             async with asyncio.timeout(READY_S):
-                await told.wait()
-            if not os.read(spare.ready, 1):
-                await spare.process.wait()
-                raise PlatformDied("The platform did not start; its log says why.")
+                while True:
+                    await heard.wait()
+                    heard.clear()
+                    told = os.read(spare.ready, 1)
+                    if told == what:
+                        return
+                    if not told:
+                        await spare.process.wait()
+                        raise PlatformDied("The platform did not start; its log says why.")
         except TimeoutError:
             await _end(spare.process, signal.SIGKILL)
             raise PlatformDied("The platform was not ready in time; its log says why.") from None
