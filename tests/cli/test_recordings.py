@@ -36,6 +36,7 @@ def test_a_recording_is_shown_without_its_link(data: Data, run: Run, recorded: s
     assert shown == {
         "call_id": "c1",
         "state": "ready",
+        "place": "disk",
         "seconds": 2.0,
         "bytes": 64_044,
         "sha256": "ab" * 32,

@@ -18,9 +18,9 @@ def sealed(seconds: float) -> Kept:
     ("kept", "talk_s", "disk_full", "expected"),
     [
         (sealed(60.0), 60.0, False, Outcome.READY),
-        (sealed(59.9), 60.0, False, Outcome.READY),
+        (sealed(59.95), 60.0, False, Outcome.READY),
         (sealed(60.4), 60.0, False, Outcome.READY),
-        (sealed(59.9), 60.0, True, Outcome.READY),
+        (sealed(59.95), 60.0, True, Outcome.READY),
         (sealed(58.9), 60.0, False, Outcome.INCOMPLETE),
         (sealed(59.8), 60.0, True, Outcome.DISK_FULL),
         (sealed(3.0), 60.0, True, Outcome.DISK_FULL),

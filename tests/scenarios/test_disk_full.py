@@ -6,13 +6,14 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from tests.support import audio
-from tests.support.demo import BYTES_PER_SECOND, Demo, Json, running_demo, until
+from tests.support.demo import BYTES_PER_SECOND, Demo, Json, at, running_demo, until
 from tests.support.results import HEARD, download
 
 from intellicall.telephony.asterisk.install import EngineInstall
@@ -72,6 +73,10 @@ async def no_room(demo: Demo) -> bool | None:
     return True if free(demo) == 0 else None
 
 
+async def longer_than(answered: datetime, seconds: float) -> bool | None:
+    return True if (datetime.now(UTC) - answered).total_seconds() > seconds else None
+
+
 async def events_of(demo: Demo, call_id: str) -> list[tuple[str, Json]]:
     rows = demo.sql("SELECT kind, data FROM journal WHERE call_id = ? AND kind LIKE 'recording%' ORDER BY seq", call_id)
     return [(kind, json.loads(data)) for kind, data in rows]
@@ -80,11 +85,12 @@ async def events_of(demo: Demo, call_id: str) -> list[tuple[str, Json]]:
 async def test_the_disk_becomes_full_in_the_middle_of_a_call(small: Demo) -> None:
     await until(partial(level, small, "ok"))
     call_id = (await small.start_call("tone_1000"))["call_id"]
-    await small.until_state(call_id, "talking")
+    answered = at((await small.until_state(call_id, "talking"))["answer_time"])
     await small.talked(call_id, 1)
     fill(small, 2 * BYTES_PER_SECOND)
     await until(partial(no_room, small))
     await until(partial(level, small, "full"))
+    await until(partial(longer_than, answered, 6.0))  # there was room for four seconds at most
     assert (await small.call(call_id))["state"] == "talking", "the call goes on"
     await small.hang_up(call_id)
     result = await small.result(call_id)

@@ -7,7 +7,7 @@ from intellicall.recordings.shelf import Sealed
 
 SHORT_S = 1.0
 """How much shorter than the talk a recording may be before a part of it is missing: the two are measured in different places."""
-SHORT_WHEN_FULL_S = 0.15
+SHORT_WHEN_FULL_S = 0.06
 """The same while the disk was too full to trust what was written."""
 
 
