@@ -312,7 +312,8 @@ def fill(database: Database, count: int) -> None:
             }
             for number in range(count)
         ]
-        connection.execute(store.calls.insert(), rows)
+        for start in range(0, count, 1_000):
+            connection.execute(store.calls.insert(), rows[start : start + 1_000])
 
     database.write_now(work)
     database.write_now(lambda connection: connection.exec_driver_sql("ANALYZE calls"))

@@ -17,6 +17,7 @@ NEW_CALL_WITHIN_S = 10.0
 async def test_a_call_outlives_the_platform(demo: Demo, tmp_path: Path) -> None:
     call_id = (await demo.start_call("tone_1000"))["call_id"]
     talking = await demo.until_state(call_id, "talking")
+    await demo.talked(call_id, 2)
     rung = await demo.phones_rung()
     await demo.kill_platform()
 

@@ -33,7 +33,7 @@ async def test_a_failing_receiver_is_tried_four_times_and_the_result_is_kept(dem
     body = json.loads(requests[0].body)
     assert (body["call_id"], body["status"], body["reason"]) == (call["call_id"], "BUSY", "customer_busy")
 
-    assert (kept["call_id"], kept["attempts"]) == (call["call_id"], 4)
+    assert (kept["call_id"], kept["attempt_count"]) == (call["call_id"], 4)
     tried = await demo.cli("callback", "attempts", kept["id"])
     assert [(attempt["number"], attempt["status"]) for attempt in tried] == [(1, 503), (2, 503), (3, 503), (4, 503)]
 

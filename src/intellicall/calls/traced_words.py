@@ -50,6 +50,7 @@ CAUSES: dict[str, str] = {
     Cause.CARRIER_TIMEOUT: "no SIP answer",
     Cause.UNREACHABLE: "not reachable",
     Cause.NO_AUDIO: "no sound came",
+    Cause.VANISHED: "nothing was received from it any more",
     Cause.TIME_LIMIT: "the maximum length was reached",
     Cause.CANCELED: "taken back",
     Cause.ENGINE_LOST: "lost with the engine",

@@ -19,7 +19,7 @@ _POSTGRES = {
 }
 STATEMENT_S = 10
 LOCK_S = 2
-IDLE_S = 2
+IDLE_S = 5
 
 
 def open_engine(url: str) -> Engine:

@@ -52,6 +52,7 @@ _SQLITE = {
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRES = {
     "25006": Fault.READ_ONLY,
+    "25P03": Fault.AWAY,  # idle_in_transaction_session_timeout: this process was stopped for so long
     "53100": Fault.FULL,
     "53200": Fault.AWAY,  # out of memory
     "53300": Fault.AWAY,  # too many connections
