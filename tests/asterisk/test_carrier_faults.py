@@ -70,20 +70,20 @@ def _answers_soon(dialog: Dialog) -> None:
 
 
 async def test_an_answer_that_races_our_cancel_leaves_no_ghost(real: RealEngine, test_network: TestNetwork, call: MakeCall) -> None:
-    """Hung up from 50 ms before to 50 ms after the 200, in steps of one: acknowledged and ended, or canceled; never both."""
+    """Hung up from 100 ms before to 50 ms after the 200, in steps of one: acknowledged and ended, or canceled; never both."""
     async with wicked_carrier(_answers_soon) as carrier:
         await real.engine.set_trunks([test_network.trunk, carrier.trunk("a")])
-        for start in range(-50, 51, AT_ONCE):
+        for start in range(-100, 51, AT_ONCE):
             offsets = range(start, min(start + AT_ONCE, 51))
-            made = [call(customer_number=f"+9198765{50 + offset:05}", trunks=("a",)) for offset in offsets]
+            made = [call(customer_number=f"+9198765{100 + offset:05}", trunks=("a",)) for offset in offsets]
             await asyncio.gather(*(_race(one, offset / 1000) for one, offset in zip(made, offsets, strict=True)))
             for one in made:
                 await one.over()
                 assert [len(one.ends(leg)) for leg in (Role.AGENT, Role.CUSTOMER)] == [1, 1]
         await until(lambda: all(dialog.settled for dialog in carrier.dialogs.values()))
-        assert len(carrier.dialogs) == 101
+        assert len(carrier.dialogs) == 151
         won = [dialog for dialog in carrier.dialogs.values() if dialog.answered]
-        assert 10 < len(won) < 91, "the offsets did not reach both sides of the race"
+        assert 10 < len(won) < 141, "the offsets did not reach both sides of the race"
         assert not any(dialog.canceled for dialog in won)
     assert await real.engine.snapshot() == []
 
@@ -131,7 +131,7 @@ async def test_two_phones_answer_one_call(real: RealEngine, test_network: TestNe
         await real.engine.set_trunks([test_network.trunk, carrier.trunk("a")])
         made = await call(customer_number="+919876543210", trunks=("a",)).to_talk()
         (dialog,) = carrier.dialogs.values()
-        await until(lambda: dialog.acked.count("b") == 2)  # the second answer is taken for a repetition of the first
+        await until(lambda: dialog.acked.count("b") >= 2)  # the second answer is taken for a repetition of the first
         assert dialog.ended == []
         assert len([event for event in made.said() if isinstance(event, LegAnswered) and event.leg == Role.CUSTOMER]) == 1
         await made.engine.hang_up(made.id)

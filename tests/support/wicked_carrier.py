@@ -11,6 +11,8 @@ from tests.support.sip_text import Headers, headers_of, response
 
 from intellicall.telephony.engine import Trunk
 
+AGAIN_S = 0.5  # T1
+GIVES_UP_S = 32.0  # 64 T1
 _NOBODYS_PORT = 9  # "discard": media sent there is heard by nobody
 
 
@@ -35,6 +37,18 @@ class Dialog:
         port = _NOBODYS_PORT if media or code == 200 else 0
         message = response(self.headers, status, f";tag={fork}", contact=self.carrier.port, media=port, more=more)
         self.carrier.send(message, self.source)
+        if code >= 200:
+            self._again(message, fork, AGAIN_S)
+
+    def _again(self, message: bytes, fork: str, after_s: float) -> None:
+        """Repeat a final response until it is acknowledged (RFC 3261 sections 13.3.1.4 and 17.2.1): UDP may lose either."""
+
+        def repeat() -> None:
+            if fork not in self.acked and after_s < GIVES_UP_S:
+                self.carrier.send(message, self.source)
+                self._again(message, fork, after_s * 2)
+
+        asyncio.get_running_loop().call_later(after_s, repeat)
 
     def later(self, seconds: float, status: str, fork: str = "a", *, media: bool = False) -> None:
         """Send a response after so many seconds, unless the call was canceled by then."""
@@ -71,7 +85,8 @@ class WickedCarrier(asyncio.DatagramProtocol):
         return [dialog for dialog in self.dialogs.values() if dialog.dialed == dialed]
 
     def send(self, message: bytes, to: tuple[str, int]) -> None:
-        self._transport.sendto(message, to)
+        if not self._transport.is_closing():
+            self._transport.sendto(message, to)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
