@@ -22,6 +22,8 @@ HEARD = 0.7
 """Share of the talk in which each side's own voice must be heard clearly; windows at the edges are not whole."""
 CROSSING_S = 0.5
 """A fault so close to a change of the call may fall on either side of it."""
+NOTICED_S = 3.0
+"""A dead engine is noticed within so long; until then calls are accepted."""
 GIVEN_UP = 4
 ATTEMPTS_ENDED = ("delivered", "undelivered")
 
@@ -144,7 +146,7 @@ class _Case:
         customer = self._leg("customer")
         talk = self._talk(customer)
         self.verdict.counts[f"status {result['status']}"] += 1
-        if result["reason"] == "engine_lost" and not self._engine_died_near(self._leg("agent")):
+        if result["reason"] == "engine_lost" and not (self._engine_died_near(self._leg("agent")) or self._placed_at_its_death()):
             self._violation("A13", "the engine was lost though nobody killed it")
         if result["status"] != "ANSWER":
             if talk is not None and talk > CROSSING_S and not self._engine_died_near(customer):
@@ -174,6 +176,11 @@ class _Case:
             return False
         begun, ended = leg.invited - CROSSING_S, float(leg.ended["at"]) + CROSSING_S
         return any(struck.what == "engine" and begun < struck.at < ended for struck in self.evidence.struck)
+
+    def _placed_at_its_death(self) -> bool:
+        """Whether the call was accepted so shortly before the engine's death that nobody was rung yet, or was rung as it died."""
+        begun, accepted = self.placed.first_at, self.placed.accepted_at + NOTICED_S
+        return any(struck.what == "engine" and begun - NOTICED_S < struck.at < accepted for struck in self.evidence.struck)
 
     def _recorded(self, result: Json, talk: float, customer: Leg) -> None:
         sound = self.evidence.sounds.get(result["call_id"])
