@@ -12,6 +12,8 @@ import struct
 import time
 from dataclasses import dataclass
 
+from tests.support.sip_text import Headers, headers_of, response
+
 from bench.calls import Ledger, Seen
 
 _SO_TIMESTAMPNS = 35
@@ -79,7 +81,7 @@ class SipPeer:
             self._take(data.decode(errors="replace"), source, seconds + nanoseconds / 1e9)
 
     def _take(self, text: str, source: tuple[str, int], at: float) -> None:
-        headers = _headers(text)
+        headers = headers_of(text)
         leg = self._legs.get(headers["call-id"][0])
         if text.startswith("INVITE "):
             self._invited(text, headers, leg, source, at)
@@ -87,25 +89,25 @@ class SipPeer:
             leg.packets = _PACKETS
             self._speaking.append(leg)
         elif text.startswith(("BYE ", "CANCEL ")):
-            self._send(_response(headers, "200 OK"), source)
+            self._send(response(headers, "200 OK"), source)
             self._over(leg, at)
         elif text.startswith("SIP/2.0 ") and headers["cseq"][0].endswith("BYE"):
             self._over(leg, at)
 
-    def _invited(self, text: str, headers: dict[str, list[str]], leg: _Leg | None, source: tuple[str, int], at: float) -> None:
+    def _invited(self, text: str, headers: Headers, leg: _Leg | None, source: tuple[str, int], at: float) -> None:
         if leg is None:
             user = _USER.match(text)
             found = self._ledger.find(user[1] if user[1].startswith("+") else f"+{user[1]}") if user else None
             if found is None:
-                self._send(_response(headers, "404 Not Found"), source)
+                self._send(response(headers, "404 Not Found"), source)
                 return
             leg = self._new_leg(text, headers, *found, source)
             self._note_invite(leg, at)
         self._send(leg.answer, source)
 
-    def _new_leg(self, text: str, headers: dict[str, list[str]], seen: Seen, customer: bool, source: tuple[str, int]) -> _Leg:  # noqa: FBT001
+    def _new_leg(self, text: str, headers: Headers, seen: Seen, customer: bool, source: tuple[str, int]) -> _Leg:  # noqa: FBT001
         tag = f";tag=bench{len(self._legs)}"
-        answer = _response(headers, "200 OK", tag, contact=self.port, media=self._media_port)
+        answer = response(headers, "200 OK", tag, contact=self.port, media=self._media_port)
         contact, media = _CONTACT.search(headers["contact"][0]), _MEDIA.search(text)
         bye = (
             f"BYE {contact[1] if contact else ''} SIP/2.0\r\n"
@@ -170,25 +172,3 @@ def _socket() -> socket.socket:
     made.setblocking(False)  # noqa: FBT003 - the standard library's signature
     made.bind(("127.0.0.1", 0))
     return made
-
-
-def _headers(text: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for line in text.partition("\r\n\r\n")[0].split("\r\n")[1:]:
-        name, _, value = line.partition(":")
-        found.setdefault(name.strip().lower(), []).append(value.strip())
-    return found
-
-
-def _response(headers: dict[str, list[str]], status: str, tag: str = "", *, contact: int = 0, media: int = 0) -> bytes:
-    body = ""
-    if media:
-        body = (
-            "v=0\r\no=bench 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-            f"m=audio {media} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=ptime:20\r\na=sendrecv\r\n"
-        )
-    lines = [f"SIP/2.0 {status}", *(f"Via: {via}" for via in headers["via"]), f"From: {headers['from'][0]}"]
-    lines += [f"To: {headers['to'][0]}{tag}", f"Call-ID: {headers['call-id'][0]}", f"CSeq: {headers['cseq'][0]}"]
-    lines += [f"Contact: <sip:bench@127.0.0.1:{contact}>"] if contact else []
-    lines += ["Content-Type: application/sdp"] if body else []
-    return ("\r\n".join(lines) + f"\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode()

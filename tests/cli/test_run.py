@@ -26,14 +26,7 @@ async def test_a_platform_that_cannot_start_says_why_and_is_tried_again(tmp_path
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "intellicall", "run", "--port", str(port)),
-                env={**os.environ, "INTELLICALL_STATE_DIR": str(tmp_path / "state"), "INTELLICALL_ENGINE": "scripted"},
-                stdout=output,
-                stderr=output,
-            )
-        running = PlatformProcess(process, port, "", log)
+        running = await _run(tmp_path, port, log)
         try:
             await until(_said(log, "platform_not_started", 1), 60)
             assert "address already in use" in log.read_text()
@@ -49,14 +42,7 @@ async def test_another_version_takes_over_in_a_moment(tmp_path: Path) -> None:
     """SIGHUP: another process serves, and the doors were closed for as long as that takes, not for as long as loading takes."""
     log = tmp_path / "run.log"
     port = find_free_port()
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "intellicall", "run", "--port", str(port)),
-            env={**os.environ, "INTELLICALL_STATE_DIR": str(tmp_path / "state"), "INTELLICALL_ENGINE": "scripted"},
-            stdout=output,
-            stderr=output,
-        )
-    running = PlatformProcess(process, port, "", log)
+    running = await _run(tmp_path, port, log)
     try:
         await running.ready(60)
         running.signal(signal.SIGHUP)
@@ -68,6 +54,18 @@ async def test_another_version_takes_over_in_a_moment(tmp_path: Path) -> None:
     finally:
         running.signal(signal.SIGTERM)
         assert await running.gone(30) == 0
+
+
+async def _run(folder: Path, port: int, log: Path) -> PlatformProcess:
+    """Start `intellicall run` on the scripted engine."""
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "intellicall", "run", "--port", str(port)),
+            env={**os.environ, "INTELLICALL_STATE_DIR": str(folder / "state"), "INTELLICALL_ENGINE": "scripted"},
+            stdout=output,
+            stderr=output,
+        )
+    return PlatformProcess(process, port, "", log)
 
 
 def _when(log: Path, event: str) -> datetime:

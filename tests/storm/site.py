@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import aiohttp
 from tests.storm.numbers import CALLER_ID
+from tests.support.ports import find_free_port
 
 READY_S = 60.0
 POLITE_S = 15.0
@@ -59,7 +59,7 @@ class Site:
     async def open(self) -> None:
         """Make accounts and start everything. Raises TimeoutError, ChildProcessError."""
         self.state.mkdir(parents=True)
-        self.platform_port, self.receiver_port = _free_port(), _free_port()
+        self.platform_port, self.receiver_port = find_free_port(), find_free_port()
         self.phones = await self._python("tests.storm.phones", str(self.log_of("phones")))
         phones_port = await _first_line(self.phones)
         await self.start_receiver()
@@ -194,12 +194,6 @@ def _listener(port: int) -> int | None:
 
 def _processes() -> list[Path]:
     return [folder for folder in Path("/proc").iterdir() if folder.name.isdigit()]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def send(pid: int | None, number: signal.Signals) -> bool:

@@ -336,8 +336,9 @@ class Calls:
             try:
                 with contextlib.suppress(EngineUnavailable):
                     await around.engine.hang_up(entry.call.id)
-                ended = buried(entry, around.clock.now(), around.recording_url)
-                await around.database.write(partial(bury, journal=around.journal, entry=ended, at=around.clock.now()))
+                at = around.clock.now()
+                ended = buried(entry, at, around.recording_url)
+                await around.database.write(partial(bury, journal=around.journal, entry=ended, at=at))
             except Exception as broke:  # noqa: BLE001 - it is the last net
                 log.error("call_not_buried_yet", call_id=entry.call.id, error=type(broke).__name__)  # noqa: TRY400 - no numbers in logs
                 await around.clock.sleep(BURY_AGAIN_S)
