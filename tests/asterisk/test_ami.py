@@ -1,6 +1,8 @@
 """The manager's connection: one answer to each action, nothing smuggled in, found dead when it is silent."""
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -8,7 +10,7 @@ import pytest
 
 from intellicall.telephony.asterisk import ami
 from intellicall.telephony.asterisk.ami import AmiLink
-from intellicall.telephony.asterisk.connection import ConnectionGone, EngineConnection, RequestRefused
+from intellicall.telephony.asterisk.connection import ConnectionGone, EngineConnection, RequestRefused, arrived
 
 Fields = dict[str, str]
 OK = "Response: Success\r\nActionID: {ActionID}\r\n\r\n"
@@ -120,3 +122,32 @@ async def test_nobody_there() -> None:
         pass
     with pytest.raises(ConnectionGone):
         await AmiLink.open(where)
+
+
+async def test_a_process_that_was_stopped_reads_before_it_gives_up() -> None:
+    """The answer has come, and the deadline is past: both are found at once."""
+    near, far = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=near)
+    answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def read() -> None:
+        data = await reader.read(1)
+        for _ in range(5):  # the answer is behind events that came as well
+            await asyncio.sleep(0)
+        answer.set_result(data)
+
+    reading, waiting = asyncio.create_task(read()), asyncio.create_task(arrived(answer, 0.2))
+    await asyncio.sleep(0)
+    far.send(b"x")
+    _stop(0.4)
+    assert await waiting == b"x"
+    await reading
+    with pytest.raises(TimeoutError):
+        await arrived(asyncio.get_running_loop().create_future(), 0.01)
+    writer.close()
+    far.close()
+
+
+def _stop(seconds: float) -> None:
+    """As SIGSTOP does: nothing of this process runs."""
+    time.sleep(seconds)

@@ -116,6 +116,16 @@ def test_a_refusal_seen_before_the_dialing() -> None:
         assert brief(told) == [(Role.CUSTOMER, Cause.NUMBER_UNKNOWN, True, 404), (Role.AGENT, Cause.NORMAL, False, None)]
 
 
+def test_a_refusal_whose_end_comes_after_the_agents() -> None:
+    """Two channels' events cross on a busy engine. Neither leg may wait for the other for ever."""
+    legs = call()
+    tell(legs, *ANSWERED)
+    legs.customer_ordered()
+    told = tell(legs, dial("x"), asks("x", tech_cause=503), asks(AGENT, soft=True), gone(AGENT), gone("x", 34, 503))
+    assert brief(told) == [(Role.CUSTOMER, Cause.CARRIER_FAILURE, True, 503), (Role.AGENT, Cause.NORMAL, False, None)]
+    assert legs.over
+
+
 @pytest.mark.parametrize(("second", "expected"), [(True, Cause.BUSY), (False, Cause.CARRIER_FAILURE)])
 def test_a_failed_trunk_is_not_the_customers_end_while_another_is_tried(second: bool, expected: Cause) -> None:
     legs = call()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.calls.world import World, open_world
 
 from intellicall.calls.call import Call, Effect, Fact, Participant, What, step
@@ -82,3 +83,18 @@ async def test_a_leg_without_a_call_is_found_within_a_minute(world: World) -> No
     janitor.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await janitor
+
+
+async def test_a_call_whose_last_end_and_overdue_come_together_is_sealed_once(world: World) -> None:
+    entry, _ = await world.calls.start(world.request(), limit=10)
+    await world.until_state(entry.call.id, State.TALKING)
+    now, tick = world.clock.now(), world.clock.monotonic()
+    conductor = world.calls._conductors[entry.call.id]
+    with structlog.testing.capture_logs() as logs:
+        conductor.post(Fact(What.LEG_ENDED, now, tick, Party.CUSTOMER, Reason.CUSTOMER_HUNG_UP))
+        conductor.post(Fact(What.LEG_ENDED, now, tick, Party.AGENT))
+        conductor.post(Fact(What.OVERDUE, now, tick))
+        done = await world.until_state(entry.call.id, State.ENDED)
+    assert done.call.reason is Reason.CUSTOMER_HUNG_UP
+    assert [entry.kind for entry in await world.journal_of(entry.call.id)].count("ended") == 1
+    assert "call_broke" not in {line["event"] for line in logs}

@@ -110,6 +110,7 @@ class RealStage:
     async def pick_up(self, call_id: str, leg: str) -> None:
         await self.phones[leg].rung()
         self.phones[leg].answer()
+        await self.phones[leg].until(lambda: self.phones[leg].dialog.confirmed)
 
     def hang_up(self, call_id: str, leg: str) -> None:
         self.phones[leg].hang_up()

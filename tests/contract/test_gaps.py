@@ -78,3 +78,21 @@ async def test_what_was_heard_is_remembered_too(room: MakeRoom, harness: Harness
     await here.call.over()
     assert {event.leg for event in await missed(harness, here.id, 3)} == {Role.AGENT, Role.CUSTOMER}
     assert await harness.engine.missed(set()) == []
+
+
+async def test_an_agent_who_answers_in_a_gap_is_kept_and_reaches_the_customer(
+    room: MakeRoom, stage: Stage, harness: Harness
+) -> None:
+    here = room()
+    stage.waits(Role.AGENT)
+    await here.call.ring_agent()
+    await here.call.ringing(Role.AGENT)
+    await harness.lose()
+    await stage.pick_up(here.id, Role.AGENT)
+    await harness.come_back()
+    async with asyncio.timeout(5):
+        while not (await here.call.seen()).get(Role.AGENT):  # noqa: ASYNC110 - told to the platform, or seen by it
+            await asyncio.sleep(0)
+    await harness.engine.ring_customer(here.call.plan)
+    await here.call.answered(Role.CUSTOMER)
+    assert here.call.ends(Role.AGENT) == []

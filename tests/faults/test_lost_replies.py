@@ -1,6 +1,7 @@
 """The connection to a real engine breaks in the worst moments: an order is carried out, its reply lost. Nothing is dialed twice."""
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +16,9 @@ from tests.support.sipp import until
 
 from intellicall.clock import SystemClock
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
+from intellicall.telephony.asterisk.ami import AmiLink
+from intellicall.telephony.asterisk.connection import RequestRefused
+from intellicall.telephony.asterisk.dialplan import LIFTED_CONTEXT
 from intellicall.telephony.engine import Arrangement, EngineLost, EngineReady, EngineUnavailable, PhoneLine, Place, Role
 from intellicall.telephony.testnet.network import TestNetwork
 from intellicall.telephony.testnet.numbers import NUMBERS
@@ -68,6 +72,27 @@ async def lose(real: RealEngine, line: CutLine) -> None:
     await real.heard.wait(EngineReady)
 
 
+async def redirected_in_a_gap(real: RealEngine, call_id: str) -> None:
+    """Break the connection, have somebody else lift both legs, and come back once neither is where it was."""
+    agent, customer = (leg.name or "" for leg in real.engine._calls[call_id].legs.values())
+    link = await AmiLink.open(real.engine.connection)
+    await real.lose()
+    where = {"Context": LIFTED_CONTEXT, "Exten": "s", "Priority": "1"}
+    redirect = {"Channel": agent, "ExtraChannel": customer} | where | {f"Extra{key}": value for key, value in where.items()}
+    async with asyncio.timeout(10):
+        while await applications(link, agent, customer) != {"Wait"}:
+            with contextlib.suppress(RequestRefused):  # the customer may be being connected still
+                await link.action("Redirect", redirect)
+    await link.close()
+    await real.come_back()
+
+
+async def applications(link: AmiLink, *channels: str) -> set[str]:
+    """Return what these channels do now; an empty name for one that is gone."""
+    shown = {channel["channel"]: channel["application"] for channel in await link.listing("CoreShowChannels")}
+    return {shown.get(channel, "") for channel in channels}
+
+
 Cut = tuple[RealEngine, CutLine, CutLine]
 
 
@@ -105,6 +130,20 @@ async def test_a_redirect_whose_reply_is_lost_leaves_both_talking(cut: Cut, test
     await asyncio.gather(real.engine.arrange(call.id, held), lose(real, ami), return_exceptions=True)
     await real.engine.arrange(call.id, held)
     assert {leg.leg for leg in await real.engine.snapshot() if leg.call_id == call.id} == {Role.AGENT, Role.CUSTOMER}
+    assert await rung(test_network) == before
+    await real.engine.hang_up(call.id)
+    await call.over()
+
+
+async def test_legs_that_are_lifted_while_no_platform_listens_are_kept(cut: Cut, test_network: TestNetwork) -> None:
+    """The redirect is carried out between two connections: Stasis refuses legs whose application nobody listens to."""
+    real, _, _ = cut
+    call = await TestCall(real.engine, real.heard, plan()).to_talk()
+    before = await rung(test_network)
+    held = Arrangement({Role.AGENT: Place.SILENCE, Role.CUSTOMER: Place.MUSIC}, frozenset({Role.AGENT, Role.CUSTOMER}))
+    await redirected_in_a_gap(real, call.id)
+    await real.engine.arrange(call.id, held)
+    assert await call.seen() == {Role.AGENT: True, Role.CUSTOMER: True}
     assert await rung(test_network) == before
     await real.engine.hang_up(call.id)
     await call.over()

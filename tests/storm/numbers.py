@@ -12,6 +12,8 @@ from functools import cache
 
 import phonenumbers
 
+STALL_S = 0.06
+"""A phone that hears nothing for longer shares a machine that stalls: packets then come in bursts."""
 CALLER_ID = "+442079460999"
 CALLS_AT_MOST = 13_900
 CUSTOMER_TONES = range(700, 1500, 100)

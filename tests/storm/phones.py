@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from tests.storm.numbers import AGENT_TONES, CUSTOMER_TONES, Fate, Part, part_of
+from tests.storm.numbers import AGENT_TONES, CUSTOMER_TONES, STALL_S, Fate, Part, part_of
 from tests.support.audio import decode_a_law
 from tests.support.sip_text import Headers, headers_of, response
 
@@ -58,6 +58,7 @@ class Leg:
     first_heard: float = 0.0
     widest_gap: float = 0.0
     gap_at: float = 0.0
+    missed: float = 0.0
     listened: int = 0
     heard: int = 0
     others: set[int] = field(default_factory=set)
@@ -206,6 +207,7 @@ class Phones:
             last_heard=leg.heard_at,
             gap_ms=round(leg.widest_gap * 1000),
             gap_at=leg.gap_at,
+            missed=leg.missed,
             listened=leg.listened,
             heard=leg.heard,
             others=sorted(leg.others),
@@ -248,8 +250,10 @@ class Phones:
                 packet = media.recv(2048)
             except OSError:
                 return
-            if leg.first_heard and now - leg.heard_at > leg.widest_gap:
-                leg.widest_gap, leg.gap_at = now - leg.heard_at, leg.heard_at
+            gap = now - leg.heard_at if leg.first_heard else 0.0
+            if gap > leg.widest_gap:
+                leg.widest_gap, leg.gap_at = gap, leg.heard_at
+            leg.missed += gap if gap > STALL_S else 0.0
             leg.first_heard = leg.first_heard or now
             leg.heard_at = now
             leg.listened += 1

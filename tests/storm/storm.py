@@ -1,7 +1,9 @@
 """One storm: open the site, place calls while faults strike, wait until all is quiet, gather the evidence, judge."""
 
 import asyncio
+import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.storm.evidence import gather, quiet
@@ -25,6 +27,7 @@ async def storm(
         weather = asyncio.create_task(strike(site, seed, time.time() + seconds, kinds))
         placed = await place_calls(site, rate=rate, count=count)
         struck = await weather
+        site.log_of("faults").write_text("".join(json.dumps(asdict(fault)) + "\n" for fault in struck))
         await asyncio.sleep(LAST_TALK_S)
         await quiet(site, sum(call.call_id is not None for call in placed))
         return judge(await gather(site, placed, struck))

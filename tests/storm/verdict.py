@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 
 from tests.storm.evidence import Evidence, Json, Leg, Sound
 from tests.storm.load import Placed
-from tests.storm.numbers import Fate, fate_of, tones_of
+from tests.storm.numbers import STALL_S, Fate, fate_of, tones_of
 
 LENGTH_S = 0.1
-STALL_S = 0.06
-"""A phone that heard nothing for longer shares a machine that stalled: packets then come in bursts, and a recording of bursts is
-longer or shorter by as much. Such calls are counted apart, and allowed the gap that their own phone measured."""
+"""A recording of bursts (see `STALL_S`) may be longer or shorter by as much: such calls are counted apart, and allowed what their
+own phones have measured."""
 LOST_WITH_THE_ENGINE_S = 1.024
 """What a dying engine has not handed to the kernel is gone with it: Asterisk 22 buffers 32,768 bytes of a file that it writes."""
 DURATION_S = 1.0
@@ -72,6 +71,15 @@ def _whole(evidence: Evidence, verdict: Verdict) -> None:
     ):
         if wrong:
             verdict.violations.append(f"{what}: {len(wrong)}")
+
+
+def _silence(ended: Json) -> float:
+    """Return the seconds of a leg's stalls, the one in which it ended included."""
+    return float(ended["missed"]) + (_long(ended["at"] - ended["last_heard"]) if ended["first_heard"] else 0.0)
+
+
+def _long(gap: float) -> float:
+    return gap if gap > STALL_S else 0.0
 
 
 @dataclass(slots=True)
@@ -190,8 +198,7 @@ class _Case:
                 self._violation("I8", f"no recording of {talk:.1f} s ({sound.status if sound else 'no link'}, {result['reason']})")
             return
         died = self._engine_died_near(customer)
-        gap = self._stall(customer)
-        stalled = gap if gap > STALL_S else 0.0
+        stalled = _long(self._stall(customer))
         note = " (the engine died)" if died else " (the machine stalled)" if stalled else ""
         self.verdict.counts[f"recordings compared{note}"] += 1
         lost = LOST_WITH_THE_ENGINE_S if died else 0.0
@@ -200,14 +207,14 @@ class _Case:
         self._own_voices(sound)
 
     def _stall(self, customer: Leg) -> float:
-        """Return the longest silence that the call's phones noticed: in the talk, at its edges, or before it."""
+        """Return how long the call's phones heard nothing, in stalls: in the talk, at its edges, or before it."""
         agent = self._leg("agent")
-        gaps = [leg.ended["gap_ms"] / 1000 for leg in (customer, agent) if leg and leg.ended]
+        stalls = [_silence(leg.ended) for leg in (customer, agent) if leg and leg.ended]
         if customer.ended and customer.answered and customer.ended["first_heard"]:
-            gaps += [customer.ended["at"] - customer.ended["last_heard"], customer.ended["first_heard"] - customer.answered]
+            stalls[0] += _long(customer.ended["first_heard"] - customer.answered)
         if agent and agent.confirmed:
-            gaps.append(customer.invited - agent.confirmed)
-        return float(max(gaps))
+            stalls.append(customer.invited - agent.confirmed)
+        return float(max(stalls))
 
     def _own_voices(self, sound: Sound) -> None:
         for side, own, other in ((sound.left, *tones_of(self.placed.index)), (sound.right, *tones_of(self.placed.index)[::-1])):

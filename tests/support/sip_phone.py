@@ -40,6 +40,7 @@ class Dialog:
     media_port: int
     tag: str
     answered: bool = False
+    confirmed: bool = False
     over: bool = False
 
 
@@ -193,7 +194,9 @@ class SipPhone(asyncio.DatagramProtocol):
             dialog.over = True
             self._respond(lines, "200 OK", dialog)
             self._respond(dialog.invite, "487 Request Terminated", dialog)
-        elif method != "ACK":
+        elif method == "ACK":
+            dialog.confirmed = dialog.answered
+        else:
             self._respond(lines, "200 OK", dialog)
         self._changed.set()
 

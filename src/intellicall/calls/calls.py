@@ -296,7 +296,8 @@ class Calls:
                 if told := difference(call, participant, legs.get((call.id, participant.line))):
                     conductor.post(Fact(told[0], now, tick, seat, told[1], late=True))
             conductor.rearrange()
-        await self._end_unknown(seen)
+        known = {entry.call.id for entry in believed.values()}  # some have ended while the engine was asked
+        await self._end_unknown([leg for leg in seen if leg.call_id not in known])
 
     async def _end_unknown(self, seen: list[LegSeen]) -> None:
         """Legs that belong to no call: of a call that broke, or of one that is not in this database any more."""

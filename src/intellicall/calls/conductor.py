@@ -182,7 +182,7 @@ class Conductor:
                 self._take(happening, turn)
             if Effect.SEAL in turn.effects:
                 # Sealing again after a crash has the same outcome, so what it says is stored together with what led to it.
-                turn.effects.remove(Effect.SEAL)
+                turn.effects = [effect for effect in turn.effects if effect is not Effect.SEAL]
                 self._learn(await self._seal(), turn)
             if turn.journal or self.entry is not before:
                 await self._store(turn)

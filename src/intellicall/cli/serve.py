@@ -75,13 +75,17 @@ def _calm_garbage_collection() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+"""Where it broke, and never with what was in the variables there: numbers, keys, secrets."""
+
+
 def set_up_logs(settings: Settings) -> None:
     """Log one line an event to standard output: JSON for machines or text for people."""
     level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
     rendering: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if settings.log_format == "text"
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=orjson.dumps)]
+        else [_TRACEBACKS, structlog.processors.JSONRenderer(serializer=orjson.dumps)]
     )
     structlog.configure(
         processors=[

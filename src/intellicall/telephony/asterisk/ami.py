@@ -23,6 +23,7 @@ from intellicall.telephony.asterisk.connection import (
     ConnectionGone,
     EngineConnection,
     RequestRefused,
+    arrived,
 )
 
 log = structlog.get_logger()
@@ -99,7 +100,7 @@ class AmiLink:
             async with asyncio.timeout(deadline):
                 self._writer.write("\r\n".join(lines).encode())
                 await self._writer.drain()
-                response = await answer
+            response = await arrived(answer, deadline)
         except (TimeoutError, OSError) as error:
             raise ConnectionGone(type(error).__name__) from error
         finally:

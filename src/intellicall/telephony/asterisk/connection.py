@@ -9,7 +9,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
@@ -32,11 +32,26 @@ CONNECT_TIMEOUT_S = 2.0
 REQUEST_TIMEOUT_S = 1.0
 PING_EVERY_S = 0.5
 PING_DEADLINE_S = 1.2
+READING_SHARE = 0.2
 
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger()
+
+
+async def arrived(answer: asyncio.Future[Answer], deadline: float) -> Answer:
+    """Return the answer within `deadline` seconds. Raises TimeoutError.
+
+    The time is waited for in two parts: a process that was stopped for long finds the first part past, and the answer unread; in
+    the second it reads.
+    """
+    for part in (1 - READING_SHARE, READING_SHARE):
+        done, _ = await asyncio.wait({answer}, timeout=part * deadline)
+        if done:
+            return answer.result()
+    raise TimeoutError
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +136,7 @@ class AriLink:
         try:
             async with asyncio.timeout(deadline):
                 await self._socket.send_str(_frame(request_id, method, uri, query, body))
-                response = await answer
+            response = await arrived(answer, deadline)
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
             raise ConnectionGone(type(error).__name__) from error
         finally:

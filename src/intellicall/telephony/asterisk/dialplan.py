@@ -37,7 +37,8 @@ ENDS_VARIABLE = "IC_ENDS"
 
 TRUNK_PREFIX = "trunk-"
 UNATTENDED_S = 20
-"""How long an answered agent's leg is kept when no platform takes it over."""
+"""How long a leg is kept when no platform takes it over."""
+KNOCK_S = 0.1
 SETUP_GRACE_S = 5
 
 NEVER_REACHED = "(0|3|18|20|27|34|38|41|42|102)?"
@@ -48,6 +49,15 @@ GUARD_PUSH = {"CHANNEL(hangup_handler_push)": f"{GUARD_CONTEXT},s,1"}
 
 _NUMBER = re.compile(r"\+?[0-9]{1,32}")
 _SAFE_FILE = re.compile(r"/[\w./~@+=-]*")
+
+_INTO_STASIS = f"""\
+ same => n(in),Stasis({APP})
+ same => n,GotoIf($["${{STASISSTATUS}}" != "FAILED" | 0${{IC_KNOCKS}} > {UNATTENDED_S / KNOCK_S:.0f}]?out)
+ same => n,Set(IC_KNOCKS=$[0${{IC_KNOCKS}} + 1])
+ same => n,Wait({KNOCK_S})
+ same => n,Goto(in)
+ same => n(out),Hangup()"""
+"""A leg that comes while no platform listens (between two connections, or two processes) is kept until one does."""
 
 _CUSTOMER = "PJSIP/${IC_VIA_${IC_TRY}}/sip:${FILTER(+0-9,${IC_TO_${IC_TRY}})}@${IC_HOST_${IC_TRY}}"
 _CALLER = "${FILTER(+0-9,${IC_FROM_${IC_TRY}})}"
@@ -62,8 +72,7 @@ autofallthrough=yes
 
 [{AGENT_CONTEXT}]
 exten => s,1,Set(TIMEOUT(absolute)={UNATTENDED_S})
- same => n,Stasis({APP})
- same => n,Hangup()
+{_INTO_STASIS}
 
 [{CUSTOMER_CONTEXT}]
 exten => s,1,MSet(TIMEOUT(absolute)=${{IC_ABSOLUTE}},IC_UNTIL=$[${{EPOCH}} + ${{IC_LEFT}}])
@@ -92,13 +101,11 @@ exten => s,1,StopMixMonitor()
  same => n,Wait({LETTING_GO_S})
  same => n,StopPlayTones()
  same => n,MixMonitor(${{{FILE_VARIABLE}}},aD)
- same => n,Stasis({APP})
- same => n,Hangup()
+{_INTO_STASIS}
 
 [{LIFTED_CONTEXT}]
 exten => s,1,Set(CHANNEL(hangup_handler_push)={GUARD_CONTEXT},s,1)
- same => n,Stasis({APP})
- same => n,Hangup()
+{_INTO_STASIS}
 
 [{GUARD_CONTEXT}]
 exten => s,1(next),GotoIf($["${{{ENDS_VARIABLE}}}" = ""]?done)

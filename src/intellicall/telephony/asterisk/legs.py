@@ -200,7 +200,8 @@ class CallLegs:
         leg.rang = leg.rang or state in {"Ringing", "Up"}
         if state == "Up":
             leg.up_at = leg.up_at or since
-            proven = leg_id == Role.CUSTOMER or not leg.softphone or (leg is self.agent and self.customer is not None)
+            proven = leg_id == Role.CUSTOMER or (leg is self.agent and self.customer is not None)
+            proven = proven or (leg.in_stasis and not leg.softphone)  # else it is on its way there, which will be told
             leg.answered = leg.answered or proven
         if leg_id == Role.CUSTOMER and leg.in_stasis:
             self.lifted = True
@@ -298,7 +299,7 @@ class CallLegs:
         if leg.id != Role.CUSTOMER and failed_early and not leg.softphone and not self.hanging_up and not leg.dropped:
             leg.held = ending
             yield TrunkFailed(self.call_id, leg.id)
-        elif leg.id == Role.CUSTOMER and failed_early and not self.agent.ended:
+        elif leg.id == Role.CUSTOMER and failed_early and not self.agent.ended and self.agent.behind is None:
             leg.held = ending  # until the next trunk's channel, or the agent's own end, tells what it means
         elif cause is not None and not cause.ended:
             leg.behind = ending
