@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import structlog
+from sqlalchemy import Connection
 from tests.calls.world import World, open_world
 
+from intellicall.calls import store
 from intellicall.calls.call import Call, Effect, Fact, Participant, What, step
 from intellicall.calls.calls import SWEEP_S
 from intellicall.calls.conductor import Conductor
@@ -98,3 +101,31 @@ async def test_a_call_whose_last_end_and_overdue_come_together_is_sealed_once(wo
     assert done.call.reason is Reason.CUSTOMER_HUNG_UP
     assert [entry.kind for entry in await world.journal_of(entry.call.id)].count("ended") == 1
     assert "call_broke" not in {line["event"] for line in logs}
+
+
+async def test_a_turn_that_is_stopped_while_the_writer_is_at_it_is_stored_whole(world: World) -> None:
+    """An upgrade cancels a call's task; what it had handed in is stored all the same: the call and its journal, or neither."""
+    entry, _ = await world.calls.start(world.request(), limit=10)
+    await world.until_state(entry.call.id, State.TALKING)
+    begun, let_go = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> None:
+        begun.set()
+        let_go.wait(5)
+
+    holding = asyncio.create_task(world.database.write(hold))
+    await asyncio.to_thread(begun.wait, 5)
+    conductor = world.calls._conductors[entry.call.id]
+    now, tick = world.clock.now(), world.clock.monotonic()
+    conductor.post(Fact(What.LEG_ENDED, now, tick, Party.CUSTOMER, Reason.CUSTOMER_HUNG_UP))
+    async with asyncio.timeout(5):
+        while world.database.health().waiting < 2:  # noqa: ASYNC110 - the writer tells nobody
+            await asyncio.sleep(0)
+    await world.calls.close()
+    let_go.set()
+    await holding
+    await world.database.write(lambda _: None)  # behind it
+    stored = await world.database.read(lambda connection: store.by_id(connection, entry.call.id))
+    assert stored is not None
+    assert stored.call.state is State.ENDING
+    assert stored.seq == (await world.journal_of(entry.call.id))[-1].seq

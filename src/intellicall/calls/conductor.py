@@ -279,9 +279,10 @@ class Conductor:
 
     async def _store(self, turn: _Turn) -> None:
         """Write before act. While the database is away the call waits here; the engine carries it on meanwhile."""
+        entry = self.entry  # whoever stops this turn puts the old one back, and the writer may be at it just then
         while True:
             try:
-                await self._around.database.write(lambda connection: self._save(connection, turn))
+                await self._around.database.write(lambda connection: self._save(connection, entry, turn))
             except StorageUnavailable:
                 log.warning("call_store_waits", call_id=self.entry.call.id)
                 if Effect.HANG_UP in turn.effects:
@@ -290,14 +291,14 @@ class Conductor:
             else:
                 return
 
-    def _save(self, connection: Connection, turn: _Turn) -> None:
+    def _save(self, connection: Connection, entry: Entry, turn: _Turn) -> None:
         at = self._around.clock.now()
-        store.save(connection, self._around.journal, self.entry, turn.journal)
+        store.save(connection, self._around.journal, entry, turn.journal)
         for ask in turn.keys:
-            store.remember(connection, self.entry.request.account_id, self.entry.call.id, ask, at)
-        name = self.entry.request.plan.recording
-        if name and self.entry.recording and not self.entry.call.live:
-            settle(connection, name, self._kept, self.entry.recording, self.entry.call.talk_s, at)
+            store.remember(connection, entry.request.account_id, entry.call.id, ask, at)
+        name = entry.request.plan.recording
+        if name and entry.recording and not entry.call.live:
+            settle(connection, name, self._kept, entry.recording, entry.call.talk_s, at)
 
     # -- acting ------------------------------------------------------------------------------------------------------------
 
