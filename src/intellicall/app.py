@@ -135,6 +135,7 @@ class Platform:
         self.engine.listen(self._engine_said)
         self.engine.watch(self.onlookers.note)
         self._stack.push_async_callback(self.engine.stop)
+        self._stack.push_async_callback(self.calls.close)  # while the engine takes their last orders
         await self._apply_trunks()
         await self.engine.start()
         await self.calls.recover()
@@ -233,7 +234,7 @@ class Platform:
         self._stack.push_async_callback(self.encoder.close)
         self.space.look(self.clock.monotonic())
         await self.courier.start()
-        for closing in (self.onlookers.tracing.close, self.courier.stop, self.calls.close, self.sessions.stop, self.proxy.close):
+        for closing in (self.onlookers.tracing.close, self.courier.stop, self.sessions.stop, self.proxy.close):
             self._stack.push_async_callback(closing)
 
     def _sip_url(self) -> str | None:

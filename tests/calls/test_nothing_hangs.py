@@ -16,11 +16,13 @@ from intellicall.calls import store
 from intellicall.calls.call import Call, Effect, Fact, Participant, What, step
 from intellicall.calls.calls import SWEEP_S
 from intellicall.calls.conductor import Conductor
+from intellicall.calls.journal import Journal, JournalEntry
 from intellicall.calls.patience import AWAY_S, ENDING_S, SLACK_S
+from intellicall.calls.result import Entry
 from intellicall.calls.table import Party, Reason, State
 from intellicall.clock import SystemClock
 from intellicall.storage.database import Database
-from intellicall.telephony.engine import CallPlan
+from intellicall.telephony.engine import CallPlan, Role
 
 LIVE = [state for state in State if state is not State.ENDED]
 
@@ -129,3 +131,37 @@ async def test_a_turn_that_is_stopped_while_the_writer_is_at_it_is_stored_whole(
     assert stored is not None
     assert stored.call.state is State.ENDING
     assert stored.seq == (await world.journal_of(entry.call.id))[-1].seq
+
+
+async def test_a_call_whose_journal_is_ahead_of_its_row_is_buried_all_the_same(world: World) -> None:
+    entry, _ = await world.calls.start(world.request(), limit=10)
+    talking = await world.until_state(entry.call.id, State.TALKING)
+    stray = JournalEntry(entry.call.id, "a1", talking.seq + 1, world.clock.now(), "stray", {})
+    await world.database.write(lambda connection: Journal().append(connection, [stray]))
+    world.engine.far_end_hangs_up(entry.call.id, Role.CUSTOMER)
+    done = await world.until_state(entry.call.id, State.ENDED)
+    assert await world.live() == []
+    kinds = [entry.kind for entry in await world.journal_of(entry.call.id)]
+    assert kinds[-2:] == ["stray", "ended"]
+    assert done.call.reason is Reason.PLATFORM_ERROR
+
+
+@pytest.mark.parametrize("moment", [State.INITIATED, State.AGENT_ANSWERED])
+async def test_a_process_that_stops_does_what_it_has_stored(database: Database, tmp_path: Path, moment: State) -> None:
+    """An upgrade comes between the store and the dial: the phone is rung, and the next process goes on."""
+    stopping: list[asyncio.Task[None]] = []
+    async with open_world(database, tmp_path) as before:
+
+        def stop(entry: Entry) -> None:
+            if entry.call.state is moment and not stopping:
+                stopping.append(asyncio.create_task(before.calls.close()))
+
+        before.meanwhile = stop
+        entry, _ = await before.calls.start(before.request(), limit=10)
+        async with asyncio.timeout(5):
+            while not stopping:  # noqa: ASYNC110 - set by a callback
+                await asyncio.sleep(0)
+        await stopping[0]
+    async with open_world(database, tmp_path, engine=before.engine, clock=before.clock) as after:
+        await after.until_state(entry.call.id, State.TALKING)
+        await after.engine.stop()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from intellicall.calls import store
 from intellicall.calls.call import Leg, Participant
-from intellicall.calls.journal import Journal, JournalEntry
+from intellicall.calls.journal import Journal, JournalEntry, last_seq
 from intellicall.calls.result import Entry, result
 from intellicall.calls.table import Reason, State
 from intellicall.recordings.keeping import settle
@@ -41,6 +41,7 @@ def buried(entry: Entry, at: datetime, link: Callable[[str], str]) -> Entry:
 def bury(connection: Connection, journal: Journal, entry: Entry, at: datetime) -> None:
     """Store a call that `buried` has ended, with its result."""
     request, call = entry.request, entry.call
+    entry = replace(entry, seq=max(entry.seq, last_seq(connection, call.id) + 1))  # the journal may know more than the call's row
     data = {"uuid": request.uuid or request.call_id, "state": State.ENDED, "result": result(entry)}
     store.save(connection, journal, entry, [JournalEntry(request.call_id, request.account_id, entry.seq, at, "ended", data)])
     if request.plan.recording and entry.recording:

@@ -48,6 +48,8 @@ from intellicall.telephony.engine import (
 log = structlog.get_logger()
 JANITOR_S = 1.0
 BURY_AGAIN_S = 5.0
+LETTING_GO_S = 1.0
+"""How long a process that stops lets its calls finish what they are about to do."""
 SWEEP_S = 60.0
 
 
@@ -361,7 +363,11 @@ class Calls:
                     conductor.post(overdue)
 
     async def close(self) -> None:
-        """Let go of every call; the engine carries them on and the next start takes them up."""
+        """Let go of every call; the engine, which must still be there, carries them on, and the next start takes them up."""
+        for conductor in self._conductors.values():
+            conductor.let_go()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LETTING_GO_S)
         for task in [*self._tasks, *([self._recovering] if self._recovering else [])]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

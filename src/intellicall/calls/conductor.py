@@ -84,7 +84,11 @@ class _Rearrange:
     """The engine may have missed an arrangement."""
 
 
-Happening = Fact | _Heard | _Waiting | _Rearrange
+class _LetGo:
+    """This process stops."""
+
+
+Happening = Fact | _Heard | _Waiting | _Rearrange | _LetGo
 
 
 @dataclass(slots=True)
@@ -106,6 +110,7 @@ class Conductor:
         self._around = around
         self._mailbox: asyncio.Queue[Happening] = asyncio.Queue()
         self._kept = Kept()
+        self._leaving = False
         self._entered = now = around.clock.monotonic()
         answered_at = entry.call.answered_at
         if answered_at and entry.call.answered_tick is None:  # taken up after a restart
@@ -125,6 +130,10 @@ class Conductor:
     def rearrange(self) -> None:
         """Tell the engine again who hears whom, after a gap in the connection."""
         self._mailbox.put_nowait(_Rearrange())
+
+    def let_go(self) -> None:
+        """End `run` after the turn that is under way, the call as it is: what was stored is done, and the next process goes on."""
+        self._mailbox.put_nowait(_LetGo())
 
     async def order(self, ask: Ask | Note) -> Entry:
         """Have an order carried out; returns the call after it was stored and done. Refused with NOT_POSSIBLE_NOW. Raises
@@ -155,11 +164,11 @@ class Conductor:
         return None
 
     async def run(self, *, dial: bool) -> None:
-        """Live until the call has ended. `dial`: the call is new, so dial the agent first."""
+        """Live until the call has ended, or is let go. `dial`: the call is new, so dial the agent first."""
         try:
             if dial:
                 await self._ring_agent()
-            while self.entry.call.live:
+            while self.entry.call.live and not self._leaving:
                 await self._turn(await self._mail())
         except Exception:
             log.exception("call_broke", call_id=self.entry.call.id, state=self.entry.call.state)
@@ -218,6 +227,8 @@ class Conductor:
                     self._learn(fact_of(event, tick, seat), turn)
             case _Rearrange():
                 turn.rearrange = True
+            case _LetGo():
+                self._leaving = True
             case Fact():
                 self._learn(happening, turn)
 

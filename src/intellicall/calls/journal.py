@@ -117,6 +117,11 @@ _OF_CALL_AFTER = (
 )
 
 
+def last_seq(connection: Connection, call_id: str) -> int:
+    """Return the number of the call's last entry; 0 when it has none."""
+    return connection.scalar(select(func.max(journal.c.seq)).where(journal.c.call_id == call_id)) or 0
+
+
 def read(connection: Connection, call_id: str, first: int = 1) -> list[JournalEntry]:
     """Return what happened to the call, in order, from the entry with number `first` on."""
     return [_entry(row) for row in connection.execute(_OF_CALL, {"call": call_id, "first": first})]
