@@ -66,6 +66,11 @@ class Evidence:
     leaks: int
     sounds: dict[str, Sound]
 
+    @property
+    def engine_deaths(self) -> list[float]:
+        """When the engine was killed: seconds of the wall clock."""
+        return [struck.engine_killed for struck in self.struck if struck.engine_killed is not None]
+
 
 async def quiet(site: Site, accepted: int) -> None:
     """Wait until every accepted call has its result and no delivery is under way. Raises TimeoutError."""

@@ -5,6 +5,7 @@ number that is rung twice is a call dialed twice. Tones are multiples of 50 Hz: 
 tell them apart.
 """
 
+import os
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,14 +36,22 @@ class Fate(StrEnum):
     AGENT_BUSY = "agent_busy"
 
 
-_ODDS = (
-    (60, Fate.CUSTOMER_ENDS),
-    (75, Fate.AGENT_ENDS),
-    (85, Fate.BUSY),
-    (90, Fate.NO_ANSWER),
-    (95, Fate.CARRIER_FAILS),
-    (100, Fate.AGENT_BUSY),
-)
+TRAFFIC = "STORM_TRAFFIC"
+"""The environment variable that names who is called: all processes of a storm must know."""
+ODDS = {
+    "people": (
+        (60, Fate.CUSTOMER_ENDS),
+        (75, Fate.AGENT_ENDS),
+        (85, Fate.BUSY),
+        (90, Fate.NO_ANSWER),
+        (95, Fate.CARRIER_FAILS),
+        (100, Fate.AGENT_BUSY),
+    ),
+    # What crashed Asterisk 22.10.1 elsewhere (its issue 1985): CANCEL at no answer, a failing carrier with another one behind it.
+    "refusals": ((45, Fate.NO_ANSWER), (90, Fate.CARRIER_FAILS), (95, Fate.BUSY), (100, Fate.CUSTOMER_ENDS)),
+}
+TRUNKS = 2
+"""A carrier that fails is followed by the next one: so many trunks lead to the phones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,7 @@ def part_of(number: str) -> Part | None:
 def fate_of(index: int) -> tuple[Fate, float]:
     """Return what becomes of the call when nothing disturbs it, and how long the two talk, in seconds."""
     dice = zlib.crc32(f"storm-{index}".encode())
-    fate = next(fate for bound, fate in _ODDS if dice % 100 < bound)
+    fate = next(fate for bound, fate in ODDS[os.environ.get(TRAFFIC, "people")] if dice % 100 < bound)
     return fate, 1 + dice // 100 % 50 / 10
 
 

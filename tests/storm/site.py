@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from tests.storm.numbers import CALLER_ID
+from tests.storm.numbers import CALLER_ID, TRUNKS
 from tests.support.ports import find_free_port
 
 READY_S = 60.0
@@ -148,8 +148,10 @@ class Site:
         ring = ("--customer-ring", str(RING_S + 1), "--agent-ring", str(RING_S + 1))
         await self.cli("account", "create", "storm", "--region", "GB", "--concurrent-calls", "2000", *ring)
         trunk = ("--host", "127.0.0.1", "--port", str(phones_port), "--transport", "udp", "--codec", "alaw", "--by-address")
-        await self.cli("trunk", "add", "phones", *trunk)
-        await self.cli("number", "assign", "storm", CALLER_ID, "--trunk", "phones")
+        names = [f"phones-{number}" for number in range(TRUNKS)]
+        for name in names:
+            await self.cli("trunk", "add", name, *trunk)
+        await self.cli("number", "assign", "storm", CALLER_ID, *(word for name in names for word in ("--trunk", name)))
         await self.cli("callback", "set", "storm", f"http://127.0.0.1:{self.receiver_port}/results")
         self.key = json.loads(await self.cli("key", "create", "storm", "--kind", "server", "--json"))["key"]
 

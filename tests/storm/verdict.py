@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.storm.evidence import Evidence, Json, Leg, Sound
 from tests.storm.load import Placed
-from tests.storm.numbers import STALL_S, Fate, fate_of, tones_of
+from tests.storm.numbers import STALL_S, TRUNKS, Fate, fate_of, tones_of
 
 LENGTH_S = 0.1
 """A recording of bursts (see `STALL_S`) may be longer or shorter by as much: such calls are counted apart, and allowed what their
@@ -34,11 +34,14 @@ class Verdict:
     counts: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     gaps_ms: list[int] = field(default_factory=list)
+    healed_s: dict[str, float] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """Yield what is printed."""
         for name, count in sorted(self.counts.items()):
             yield f"{count:8}  {name}"
+        for name, seconds in sorted(self.healed_s.items()):
+            yield f"{seconds:8.1f}  s: ready again after {name}, at most"
         if gaps := sorted(self.gaps_ms):
             middle, late = gaps[len(gaps) // 2], gaps[int(len(gaps) * 0.99)]
             yield f"{middle:8}  ms: widest gap in what a talking customer hears, median; p99 {late}, most {gaps[-1]}"
@@ -51,6 +54,7 @@ def judge(evidence: Evidence) -> Verdict:
     verdict = Verdict()
     for struck in evidence.struck:
         verdict.counts[f"faults: {struck.what}"] += 1
+        verdict.healed_s[struck.what] = max(struck.healed - struck.over, verdict.healed_s.get(struck.what, 0.0))
     for placed in evidence.placed:
         _Case(evidence, verdict, placed).judge()
     _whole(evidence, verdict)
@@ -117,7 +121,7 @@ class _Case:
     def _dialed_once(self, role: str) -> None:
         dialed = len(self.evidence.legs.get((self.placed.index, role), {}))
         self.verdict.counts[f"{role}s rung"] += dialed
-        if dialed > 1:
+        if dialed > (TRUNKS if role == "customer" and fate_of(self.placed.index)[0] is Fate.CARRIER_FAILS else 1):
             self._violation("I1", f"the {role} was rung {dialed} times")
 
     def _never_accepted(self, results: list[Json]) -> None:
@@ -154,8 +158,9 @@ class _Case:
         customer = self._leg("customer")
         talk = self._talk(customer)
         self.verdict.counts[f"status {result['status']}"] += 1
-        if result["reason"] == "engine_lost" and not (self._engine_died_near(self._leg("agent")) or self._placed_at_its_death()):
-            self._violation("A13", "the engine was lost though nobody killed it")
+        blames_engine = result["reason"] in ("engine_lost", "engine_unavailable")
+        if blames_engine and not (self._engine_died_near(self._leg("agent")) or self._placed_at_its_death()):
+            self._violation("A7", f"{result['reason']}, though nobody killed it")
         if result["status"] != "ANSWER":
             if talk is not None and talk > CROSSING_S and not self._engine_died_near(customer):
                 self._violation("I5", f"{result['status']} {result['reason']}, but the two talked for {talk:.1f} s")
@@ -173,9 +178,9 @@ class _Case:
         if customer is None or customer.answered is None or customer.ended is None:
             return None
         end = float(customer.ended["at"])
-        for struck in self.evidence.struck:
-            if struck.what == "engine" and customer.answered < struck.at < end:
-                end = struck.at
+        for died in self.evidence.engine_deaths:
+            if customer.answered < died < end:
+                end = died
         return end - customer.answered
 
     def _engine_died_near(self, leg: Leg | None) -> bool:
@@ -183,12 +188,12 @@ class _Case:
         if leg is None or leg.ended is None:
             return False
         begun, ended = leg.invited - CROSSING_S, float(leg.ended["at"]) + CROSSING_S
-        return any(struck.what == "engine" and begun < struck.at < ended for struck in self.evidence.struck)
+        return any(begun < died < ended for died in self.evidence.engine_deaths)
 
     def _placed_at_its_death(self) -> bool:
         """Whether the call was accepted so shortly before the engine's death that nobody was rung yet, or was rung as it died."""
         begun, accepted = self.placed.first_at, self.placed.accepted_at + NOTICED_S
-        return any(struck.what == "engine" and begun - NOTICED_S < struck.at < accepted for struck in self.evidence.struck)
+        return any(begun - NOTICED_S < died < accepted for died in self.evidence.engine_deaths)
 
     def _recorded(self, result: Json, talk: float, customer: Leg) -> None:
         sound = self.evidence.sounds.get(result["call_id"])
@@ -232,7 +237,7 @@ class _Case:
         if ended is None or ended.ended is None or ended.ended["by"] != "far_end":
             self._violation("A1", f"the talk was cut: {ended.ended['by'] if ended and ended.ended else 'never ended'}")
         for struck in self.evidence.struck:
-            if struck.what != "engine" and customer.answered < struck.at < customer.answered + talk:
+            if struck.engine_killed is None and customer.answered < struck.at < customer.answered + talk:
                 self.verdict.counts[f"talking calls that outlived: {struck.what}"] += 1
         self.verdict.gaps_ms.append(int(customer.ended["gap_ms"]))
         if customer.ended["others"]:

@@ -18,12 +18,16 @@ CALM_S = (4.0, 9.0)
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """A fault: what it was, from when to when (seconds of the wall clock), until when the platform was whole again."""
+    """A fault: what it was, from when to when (seconds of the wall clock), until when the platform was whole again.
+
+    `engine_killed`: when the engine was killed by it, if it was.
+    """
 
     what: str
     at: float
     over: float
     healed: float
+    engine_killed: float | None
 
 
 async def _platform(site: Site, _dice: random.Random) -> None:
@@ -41,14 +45,34 @@ async def _upgrade(site: Site, _dice: random.Random) -> None:
 
 
 async def _freeze(site: Site, dice: random.Random) -> None:
+    await _stopped(site, dice.uniform(0.15, 4))
+
+
+async def _long_freeze(site: Site, dice: random.Random) -> None:
+    await _stopped(site, dice.choice((10.0, 60.0)))
+
+
+async def _stopped(site: Site, seconds: float) -> None:
     pid = site.platform_pid()
     send(pid, signal.SIGSTOP)
-    await asyncio.sleep(dice.uniform(0.15, 4))
+    await asyncio.sleep(seconds)
     send(pid, signal.SIGCONT)
 
 
-async def _engine(site: Site, _dice: random.Random) -> None:
+async def _engine(site: Site, _dice: random.Random) -> float:
     send(site.engine_pid(), signal.SIGKILL)
+    return time.time()
+
+
+async def _both(site: Site, dice: random.Random) -> float:
+    """Platform and engine, in either order, within a moment."""
+    platform, engine = site.platform_pid(), site.engine_pid()
+    killed = 0.0
+    for pid in dice.sample((platform, engine), 2):
+        send(pid, signal.SIGKILL)
+        killed = time.time() if pid == engine else killed
+        await asyncio.sleep(dice.choice((0.0, 0.1, 0.5)))
+    return killed
 
 
 async def _receiver(site: Site, dice: random.Random) -> None:
@@ -65,14 +89,19 @@ async def _database(site: Site, dice: random.Random) -> None:
     await asyncio.to_thread(_hold_lock, str(site.state / "intellicall.db"), dice.uniform(1, 6))
 
 
-FAULTS: dict[str, Callable[[Site, random.Random], Awaitable[None]]] = {
+# Each returns when it killed the engine, if it did.
+FAULTS: dict[str, Callable[[Site, random.Random], Awaitable[float | None]]] = {
     "platform": _platform,
     "engine": _engine,
+    "both": _both,
     "receiver": _receiver,
     "database": _database,
     "freeze": _freeze,
+    "long-freeze": _long_freeze,
     "upgrade": _upgrade,
 }
+
+SHORT = [name for name in FAULTS if name != "long-freeze"]
 
 
 async def strike(site: Site, seed: int, until: float, kinds: list[str]) -> list[Struck]:
@@ -84,11 +113,11 @@ async def strike(site: Site, seed: int, until: float, kinds: list[str]) -> list[
     while kinds and time.time() < until:
         order = order or dice.sample(kinds, len(kinds))
         what, at = order.pop(), time.time()
-        await FAULTS[what](site, dice)
+        engine_killed = await FAULTS[what](site, dice)
         over = time.time()
         await _until_it_is_known(site)
         await site.until_ready()
-        struck.append(Struck(what, at, over, time.time()))
+        struck.append(Struck(what, at, over, time.time(), engine_killed))
         await asyncio.sleep(dice.uniform(*CALM_S))
     return struck
 
