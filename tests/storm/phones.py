@@ -56,9 +56,7 @@ class Leg:
     since: float = 0.0
     heard_at: float = 0.0
     first_heard: float = 0.0
-    widest_gap: float = 0.0
-    gap_at: float = 0.0
-    missed: float = 0.0
+    gaps: list[tuple[float, float]] = field(default_factory=list)
     listened: int = 0
     heard: int = 0
     others: set[int] = field(default_factory=set)
@@ -205,9 +203,7 @@ class Phones:
             answered=leg.answered,
             first_heard=leg.first_heard,
             last_heard=leg.heard_at,
-            gap_ms=round(leg.widest_gap * 1000),
-            gap_at=leg.gap_at,
-            missed=leg.missed,
+            gaps=leg.gaps,
             listened=leg.listened,
             heard=leg.heard,
             others=sorted(leg.others),
@@ -250,10 +246,8 @@ class Phones:
                 packet = media.recv(2048)
             except OSError:
                 return
-            gap = now - leg.heard_at if leg.first_heard else 0.0
-            if gap > leg.widest_gap:
-                leg.widest_gap, leg.gap_at = gap, leg.heard_at
-            leg.missed += gap if gap > STALL_S else 0.0
+            if leg.first_heard and now - leg.heard_at > STALL_S:
+                leg.gaps.append((leg.heard_at, now))
             leg.first_heard = leg.first_heard or now
             leg.heard_at = now
             leg.listened += 1

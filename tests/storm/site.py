@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 from tests.storm.numbers import CALLER_ID, TRUNKS
+from tests.support.listening import holders
 from tests.support.ports import find_free_port
 
 READY_S = 60.0
@@ -120,8 +121,9 @@ class Site:
         await self.receiver.wait()
 
     def platform_pid(self) -> int | None:
-        """Return the process id of the platform, if it takes calls now: who listens on its port."""
-        return _listener(self.platform_port)
+        """Return the process id of the platform, if it takes calls now: who listens on its port, beside the supervisor."""
+        supervisor = self.supervisor.pid if self.supervisor else None
+        return next((pid for pid in holders(self.platform_port) if pid != supervisor), None)
 
     def engine_pid(self) -> int | None:
         """Return the engine's process id: the process that was started with our configuration."""
@@ -179,17 +181,6 @@ def _process_with(*words: str) -> int | None:
         with contextlib.suppress(OSError):
             line = (folder / "cmdline").read_bytes().decode(errors="replace")
             if all(word in line for word in words) and (folder / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                return int(folder.name)
-    return None
-
-
-def _listener(port: int) -> int | None:
-    """Return the process that listens on this TCP port of loopback (proc(5): /proc/net/tcp)."""
-    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    inodes = {row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
-    for folder in _processes() if inodes else ():
-        with contextlib.suppress(OSError):
-            if any(str(held.readlink()).strip("socket:[]") in inodes for held in (folder / "fd").iterdir()):
                 return int(folder.name)
     return None
 

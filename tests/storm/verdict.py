@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from tests.storm.evidence import Evidence, Json, Leg, Sound
 from tests.storm.load import Placed
 from tests.storm.numbers import STALL_S, TRUNKS, Fate, fate_of, tones_of
+from tests.storm.stalls import Stalls, silences
 
 LENGTH_S = 0.1
-"""A recording of bursts (see `STALL_S`) may be longer or shorter by as much: such calls are counted apart, and allowed what their
-own phones have measured."""
+"""More is allowed where the machine stalled (see stalls.py): such calls are counted apart."""
+WHOLE_S = 1.0
+"""A recording that lacks more has no link: the result says that it is incomplete."""
 LOST_WITH_THE_ENGINE_S = 1.024
 """What a dying engine has not handed to the kernel is gone with it: Asterisk 22 buffers 32,768 bytes of a file that it writes."""
 DURATION_S = 1.0
@@ -55,8 +57,9 @@ def judge(evidence: Evidence) -> Verdict:
     for struck in evidence.struck:
         verdict.counts[f"faults: {struck.what}"] += 1
         verdict.healed_s[struck.what] = max(struck.healed - struck.over, verdict.healed_s.get(struck.what, 0.0))
+    stalls = Stalls([leg for (_, role), legs in evidence.legs.items() if role == "customer" for leg in legs.values()])
     for placed in evidence.placed:
-        _Case(evidence, verdict, placed).judge()
+        _Case(evidence, verdict, stalls, placed).judge()
     _whole(evidence, verdict)
     return verdict
 
@@ -77,21 +80,13 @@ def _whole(evidence: Evidence, verdict: Verdict) -> None:
             verdict.violations.append(f"{what}: {len(wrong)}")
 
 
-def _silence(ended: Json) -> float:
-    """Return the seconds of a leg's stalls, the one in which it ended included."""
-    return float(ended["missed"]) + (_long(ended["at"] - ended["last_heard"]) if ended["first_heard"] else 0.0)
-
-
-def _long(gap: float) -> float:
-    return gap if gap > STALL_S else 0.0
-
-
 @dataclass(slots=True)
 class _Case:
     """One call before the judge."""
 
     evidence: Evidence
     verdict: Verdict
+    stalls: Stalls
     placed: Placed
 
     def judge(self) -> None:
@@ -197,33 +192,30 @@ class _Case:
 
     def _recorded(self, result: Json, talk: float, customer: Leg) -> None:
         sound = self.evidence.sounds.get(result["call_id"])
+        died = self._engine_died_near(customer)
+        stalled = self._stalled(customer)
+        lost = (LOST_WITH_THE_ENGINE_S if died else 0.0) + stalled
+        note = " (the engine died)" if died else " (the machine stalled)" if stalled else ""
         if sound is None or sound.status != 200:
-            lost = LOST_WITH_THE_ENGINE_S if self._engine_died_near(customer) else 0.0
-            if talk > CROSSING_S + lost:
+            self.verdict.counts[f"recordings without a link{note}"] += talk > CROSSING_S
+            if talk > CROSSING_S + lost and stalled < WHOLE_S:
                 self._violation("I8", f"no recording of {talk:.1f} s ({sound.status if sound else 'no link'}, {result['reason']})")
             return
-        died = self._engine_died_near(customer)
-        stalled = _long(self._stall(customer))
-        note = " (the engine died)" if died else " (the machine stalled)" if stalled else ""
         self.verdict.counts[f"recordings compared{note}"] += 1
-        lost = LOST_WITH_THE_ENGINE_S if died else 0.0
-        if not talk - lost - stalled - LENGTH_S <= sound.seconds <= talk + stalled + LENGTH_S:
+        if not talk - lost - LENGTH_S <= sound.seconds <= talk + stalled + LENGTH_S:
             self._violation("I8", f"recording {sound.seconds:.2f} s, talk {talk:.2f} s ({result['reason']})")
-        self._own_voices(sound)
+        self._own_voices(sound, stalled)
 
-    def _stall(self, customer: Leg) -> float:
-        """Return how long the call's phones heard nothing, in stalls: in the talk, at its edges, or before it."""
+    def _stalled(self, customer: Leg) -> float:
+        """Return how long the machine stalled in this call: as its phones noticed, or between the agent's answer and the dial."""
         agent = self._leg("agent")
-        stalls = [_silence(leg.ended) for leg in (customer, agent) if leg and leg.ended]
-        if customer.ended and customer.answered and customer.ended["first_heard"]:
-            stalls[0] += _long(customer.ended["first_heard"] - customer.answered)
-        if agent and agent.confirmed:
-            stalls.append(customer.invited - agent.confirmed)
-        return float(max(stalls))
+        between = customer.invited - agent.confirmed if agent and agent.confirmed else 0.0
+        stalled = max(self.stalls.of(customer), self.stalls.of(agent), between)
+        return stalled if stalled > STALL_S else 0.0
 
-    def _own_voices(self, sound: Sound) -> None:
+    def _own_voices(self, sound: Sound, stalled: float) -> None:
         for side, own, other in ((sound.left, *tones_of(self.placed.index)), (sound.right, *tones_of(self.placed.index)[::-1])):
-            if sound.seconds > 1 and side.get(own, 0) < HEARD * sound.seconds - 0.3:
+            if sound.seconds > 1 and side.get(own, 0) < HEARD * sound.seconds - 0.3 - stalled:
                 self._violation("I8", f"{own} Hz heard for {side.get(own, 0):.1f} of {sound.seconds:.1f} s")
             if strangers := set(side) - {own, other}:
                 self._violation("I8", f"voices of another call: {strangers}")
@@ -239,8 +231,8 @@ class _Case:
         for struck in self.evidence.struck:
             if struck.engine_killed is None and customer.answered < struck.at < customer.answered + talk:
                 self.verdict.counts[f"talking calls that outlived: {struck.what}"] += 1
-        self.verdict.gaps_ms.append(int(customer.ended["gap_ms"]))
+        self.verdict.gaps_ms.append(round(1000 * max((end - begin for begin, end in silences(customer)), default=0.0)))
         if customer.ended["others"]:
             self._violation("I8", f"the customer heard another call: {customer.ended['others']}")
-        if talk > 1 and customer.ended["heard"] * 0.1 < HEARD * talk - 0.3:
+        if talk > 1 and customer.ended["heard"] * 0.1 < HEARD * talk - 0.3 - self._stalled(customer):
             self._violation("I7", f"the customer heard the agent for {customer.ended['heard'] * 0.1:.1f} of {talk:.1f} s")
