@@ -163,7 +163,9 @@ class _Case:
         if customer is None or customer.answered is None or talk is None:
             self._violation("I5", "ANSWER, but the customer never answered")
             return
-        if abs(result["duration"] - talk) > DURATION_S + 0.5:
+        if self._nothing_is_left_of(customer, talk):
+            self.verdict.counts["durations nobody knows (both died in its first second)"] += 1
+        elif abs(result["duration"] - talk) > DURATION_S + 0.5:
             self._violation("I5", f"duration {result['duration']}, talked for {talk:.2f} s ({result['reason']})")
         self._recorded(result, talk, customer)
         self._survived(customer, talk)
@@ -184,6 +186,15 @@ class _Case:
             return False
         begun, ended = leg.invited - CROSSING_S, float(leg.ended["at"]) + CROSSING_S
         return any(begun < died < ended for died in self.evidence.engine_deaths)
+
+    def _nothing_is_left_of(self, leg: Leg, talk: float) -> bool:
+        """Whether platform and engine died so soon after the answer that the engine had written nothing of the talk yet."""
+        if talk > LOST_WITH_THE_ENGINE_S + LENGTH_S or not self._engine_died_near(leg):
+            return False
+        return any(struck.what == "both" for struck in self.evidence.struck if self._killed_in(leg, struck.engine_killed))
+
+    def _killed_in(self, leg: Leg, died: float | None) -> bool:
+        return died is not None and leg.answered is not None and abs(died - leg.answered) < LOST_WITH_THE_ENGINE_S + CROSSING_S
 
     def _placed_at_its_death(self) -> bool:
         """Whether the call was accepted so shortly before the engine's death that nobody was rung yet, or was rung as it died."""
