@@ -84,10 +84,11 @@ from intellicall.telephony.engine import DigitPressed, Engine, EngineEvent, Trun
 from intellicall.telephony.scripted.engine import BEHAVIOURS, ScriptedEngine
 from intellicall.telephony.testnet.network import TestNetwork
 from intellicall.telephony.testnet.numbers import NUMBERS
-from intellicall.web.address import Network
+from intellicall.web.address import Network, UnsafeDoors
 from intellicall.web.api_docs import router as api_docs_router
 from intellicall.web.application import make_app
 from intellicall.web.health import router as health_router
+from intellicall.web.listening import Held, nothing_held
 from intellicall.web.openapi import Description
 from intellicall.web.server import Server
 
@@ -100,15 +101,19 @@ BEGIN_AGAIN_S = 5.0
 TIMELINE_SOURCES: tuple[TimelineSource, ...] = (call_entries, delivery_entries)
 """What a call's timeline is read from, beside what was traced."""
 LEAD_EVERY_S = 0.5
-CANNOT_START = (StorageUnavailable, UnknownSchema, InstallError, AlreadySupervised, OSError)
+CANNOT_START = (StorageUnavailable, UnknownSchema, InstallError, AlreadySupervised, UnsafeDoors, OSError)
 """What makes a start impossible, with a sentence for people."""
 
 
 class Platform:
     """One running platform process: built by `start`, taken down by `stop`, in the caller's event loop."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None, engine: Engine | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, engine: Engine | None = None, held: Held = nothing_held
+    ) -> None:
+        """`held` asks for the sockets that the platform before this one listened on."""
         self.settings = settings
+        self._held = held
         self.clock = clock or SystemClock()
         self._given_engine = engine
         self._stack = contextlib.AsyncExitStack()
@@ -131,6 +136,8 @@ class Platform:
         await asyncio.to_thread(migrate, self.settings.sql_url)
         self._build_rooms()
         await self._open_rooms()
+        self.application = self._make_application()
+        self.server = Server(self.application, self.settings)
         await self._take_lead()
         self.engine.listen(self._engine_said)
         self.engine.watch(self.onlookers.note)
@@ -277,9 +284,7 @@ class Platform:
         return MetricsDoor(onlookers.metrics, onlookers.looking, list(self.settings.metrics_networks), proxies)
 
     async def _open_doors(self) -> None:
-        self.application = self._make_application()
-        self.server = Server(self.application, self.settings)
-        self.port = await self.server.start()
+        self.port = await self.server.start(await asyncio.to_thread(self._held))
         self._stack.push_async_callback(self.server.stop)
         self.hub.start()
         self._stack.push_async_callback(self.hub.stop)  # the server waits for answers that go on

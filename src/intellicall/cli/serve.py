@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from socket import socket
 from typing import Annotated
 
 import orjson
@@ -16,6 +17,7 @@ import uvloop
 
 from intellicall.settings import Settings, load
 from intellicall.supervisor import OVERTAKEN
+from intellicall.web.listening import Held, nothing_held
 
 log = structlog.get_logger()
 
@@ -31,26 +33,32 @@ def serve(
     run_platform(load(host=host, port=port))
 
 
-def run_platform(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
-    """Run the platform until SIGTERM or Ctrl-C; `ready` is called when it takes calls. Exits 1, with a sentence, when it cannot."""
+Ready = Callable[[Sequence[socket]], None]
+
+
+def run_platform(settings: Settings, ready: Ready = lambda _: None, held: Held = nothing_held) -> None:
+    """Run the platform until SIGTERM or Ctrl-C. Exits 1, with a sentence, when it cannot.
+
+    `ready` is told what it listens on when it takes calls; `held` asks for what the platform before it listened on.
+    """
     set_up_logs(settings)
-    if not uvloop.run(_serve(settings, ready)):
+    if not uvloop.run(_serve(settings, ready, held)):
         raise SystemExit(1)
 
 
-async def _serve(settings: Settings, ready: Callable[[], None]) -> bool:
+async def _serve(settings: Settings, ready: Ready, held: Held) -> bool:
     from intellicall.app import CANNOT_START, Platform  # noqa: PLC0415 - the other commands start faster without it
 
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    platform = Platform(settings)
+    platform = Platform(settings, held=held)
     try:
         await platform.start()
     except CANNOT_START as problem:
         log.error("platform_not_started", told=str(problem), error=type(problem).__name__)  # noqa: TRY400 - it says all
         return False
-    ready()
+    ready(platform.server.sockets)
     _calm_garbage_collection()
     overtaken = asyncio.create_task(_leave_when_overtaken(platform.overtaken))
     try:

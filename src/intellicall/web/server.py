@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import socket
 import time
+import weakref
+from collections.abc import Sequence
 from email.utils import formatdate
 from typing import Any
 
@@ -13,10 +16,14 @@ from uvicorn.server import ServerState
 
 from intellicall.settings import Settings
 from intellicall.web.address import check_doors
+from intellicall.web.listening import BACKLOG, open_sockets
 from intellicall.web.tls import Certificate
 from intellicall.web.wire import Doorkeeper, GuardedHttp, GuardedWebSocket, Limits
 
 log = structlog.get_logger()
+
+NEWCOMER_S = 0.3
+"""Who connected less than this before the doors closed is waited for: the first request of a new connection is on its way."""
 
 
 class Server:
@@ -44,7 +51,10 @@ class Server:
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # its info lines carry addresses and query strings
         self._state = ServerState()
         self._certificate: Certificate | None = None
-        self._listener: asyncio.AbstractServer | None = None
+        self.sockets: list[socket.socket] = []
+        """What it listens on, while it does."""
+        self._listeners: list[asyncio.AbstractServer] = []
+        self._made: weakref.WeakSet[GuardedHttp] = weakref.WeakSet()
         self._ticker: asyncio.Task[None] | None = None
 
     @property
@@ -52,8 +62,8 @@ class Server:
         """How many connections are open."""
         return len(self._state.connections)
 
-    async def start(self) -> int:
-        """Listen, and return the port (found by the machine when the settings say 0).
+    async def start(self, held: Sequence[socket.socket] = ()) -> int:
+        """Listen, and return the port (found by the machine when the settings say 0). `held`: sockets to take over, if they fit.
 
         Raises UnsafeDoors, OSError when the port is taken, ssl.SSLError when the certificate and key cannot be used.
         """
@@ -62,30 +72,39 @@ class Server:
             self._certificate = Certificate(self.settings.tls_certificate, self.settings.tls_key)
         self._config.load()
         self._set_date()
-        loop = asyncio.get_running_loop()
+        self.sockets = await asyncio.to_thread(open_sockets, self.settings.host, self.settings.port, held)
+        try:
+            await self._listen()
+        except BaseException:
+            for one in self.sockets:
+                one.close()
+            raise
+        self._ticker = asyncio.create_task(self._tick(), name="web-ticker")
+        port: int = self.sockets[0].getsockname()[1]
+        log.info("listening", port=port, tls=self._certificate is not None, taken_over=self.sockets[0] in held)
+        return port
+
+    async def _listen(self) -> None:
         certificate = self._certificate
         options: dict[str, Any] = {"ssl_handshake_timeout": self.keeper.limits.header_s} if certificate else {}
-        self._listener = await loop.create_server(
-            self._new_connection,
-            host=self.settings.host,
-            port=self.settings.port,
-            ssl=certificate.context if certificate else None,
-            backlog=1_024,
-            **options,
-        )
-        self._ticker = asyncio.create_task(self._tick(), name="web-ticker")
-        port: int = self._listener.sockets[0].getsockname()[1]
-        log.info("listening", port=port, tls=certificate is not None)
-        return port
+        context = certificate.context if certificate else None
+        loop = asyncio.get_running_loop()
+        for one in self.sockets:
+            self._listeners.append(
+                await loop.create_server(self._new_connection, sock=one, ssl=context, backlog=BACKLOG, **options)
+            )
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Accept nothing more, let running requests finish for `grace_s`, close WebSockets with 1012, then cut off the rest."""
-        if self._listener is None or self._ticker is None:
+        if self._ticker is None:
             return
         self._ticker.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._ticker
-        self._listener.close()
+        self._ticker = None
+        for listener in self._listeners:
+            listener.close()
+        await self._hear_newcomers()
         for connection in list(self._state.connections):
             connection.shutdown()
         tasks = list(self._state.tasks)
@@ -96,12 +115,22 @@ class Server:
             await asyncio.gather(*late, return_exceptions=True)
         for connection in list(self._state.connections):
             connection.transport.abort()
-        await self._listener.wait_closed()
-        self._listener = None
+        for listener in self._listeners:
+            await listener.wait_closed()
+        self._listeners, self.sockets = [], []
         log.info("stopped_listening")
 
     def _new_connection(self) -> asyncio.Protocol:
-        return GuardedHttp(self._config, self._state, {"doorkeeper": self.keeper})
+        made = GuardedHttp(self._config, self._state, {"doorkeeper": self.keeper})
+        self._made.add(made)
+        return made
+
+    async def _hear_newcomers(self) -> None:
+        """Read what has arrived already, and the first request of those who have just been let in."""
+        while True:
+            await asyncio.sleep(0.01)
+            if not any(one.silent_for_s < NEWCOMER_S for one in self._made):
+                return
 
     def _set_date(self) -> None:
         self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]

@@ -6,6 +6,7 @@ problem+json. Why not h11 or a front proxy: docs/decisions/0004-http-server.md.
 """
 
 import asyncio
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -104,8 +105,15 @@ class GuardedHttp(HttpToolsProtocol):
         self._ended = False
         self._upgraded = False
         self._discarded = 0
+        self._let_in_at = self.loop.time()
 
     # the connection
+
+    @property
+    def silent_for_s(self) -> float:
+        """For how long it has asked nothing yet; infinite when it has, or never will."""
+        cycle: Any = self.cycle  # None before the first request
+        return math.inf if cycle or self._upgraded or self._ended else self.loop.time() - self._let_in_at
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -117,6 +125,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._arm(self.limits.header_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
         self._disarm()
         self._stop_write_timer()
         self._leave()
