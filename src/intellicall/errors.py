@@ -50,6 +50,7 @@ class Code(StrEnum):
     NOT_POSSIBLE_NOW = "not_possible_now"
     ENGINE_UNAVAILABLE = "engine_unavailable"
     STORAGE_UNAVAILABLE = "storage_unavailable"
+    PLATFORM_STALLED = "platform_stalled"
     RECORDING_DISK_FULL = "recording_disk_full"
     # launches
     LAUNCH_EXPIRED = "launch_expired"
@@ -132,6 +133,11 @@ KINDS: dict[Code, Kind] = {
         503, "The telephone engine is not available at the moment", "Nothing was dialed. Try again in a few seconds."
     ),
     Code.STORAGE_UNAVAILABLE: Kind(503, "The call could not be stored", "Nothing was dialed. Try again in a few seconds."),
+    Code.PLATFORM_STALLED: Kind(
+        503,
+        "The platform stood still, and your request may have waited too long",
+        "Nothing was dialed, since nobody may expect the phone to ring any more. Ask again if it is still wanted.",
+    ),
     Code.RECORDING_DISK_FULL: Kind(
         503,
         "There is no room for recordings",

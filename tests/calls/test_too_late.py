@@ -10,9 +10,12 @@ from tests.calls.world import World, open_world
 from tests.faults.breaking import Gate
 
 from intellicall.calls.call import Order
+from intellicall.calls.calls import JANITOR_S
 from intellicall.calls.orders import Ask
 from intellicall.calls.patience import LATE_S
+from intellicall.calls.pulse import SETTLING_S
 from intellicall.calls.table import Move, Party, Reason, State
+from intellicall.errors import Code, Refused
 from intellicall.storage.database import Database
 from intellicall.telephony.engine import LegPlan, PhoneLine, Role
 from intellicall.telephony.testnet.numbers import NUMBERS
@@ -95,5 +98,22 @@ async def test_a_wall_clock_that_is_set_changes_no_call(world: World, jump: time
     assert (done.call.reason, round(done.call.talk_s, 3)) == (Reason.CUSTOMER_HUNG_UP, 40.0)
     [told] = [entry.data["result"] for entry in world.ended if entry.call_id == talking.call.id]
     assert told["duration"] == 40
+    janitor.cancel()
+    await asyncio.gather(janitor, return_exceptions=True)
+
+
+async def test_what_was_asked_while_the_process_stood_still_is_not_dialed(world: World) -> None:
+    """A click that waited in the kernel for as long as the process was frozen. Whoever still wants the call asks again."""
+    janitor = asyncio.create_task(world.calls.janitor())
+    await world.clock.until_asleep(JANITOR_S)
+    world.clock.stand_still(LATE_S + 1)
+    for _ in range(2):  # before the janitor has noticed it, and after
+        with pytest.raises(Refused) as refused:
+            await world.calls.start(world.request(), limit=10)
+        assert (refused.value.code, world.engine.dialed) == (Code.PLATFORM_STALLED, [])
+        await world.clock.advance(0)
+    await world.clock.advance(SETTLING_S)
+    entry, _ = await world.calls.start(world.request(), limit=10)
+    await world.until_state(entry.call.id, State.TALKING)
     janitor.cancel()
     await asyncio.gather(janitor, return_exceptions=True)

@@ -65,6 +65,10 @@ class HandClock:
         self._elapsed = end
         await _turns()
 
+    def stand_still(self, seconds: float) -> None:
+        """Let so much time pass at once in which nothing runs, as while a process is stopped."""
+        self._elapsed += seconds
+
     def set_wall(self, shift: timedelta) -> None:
         """Correct the wall clock by `shift`; the monotonic clock does not notice."""
         self._wall_shift += shift

@@ -25,6 +25,7 @@ from intellicall.calls.conductor import Conductor, Surroundings, not_possible
 from intellicall.calls.differences import Difference, nothing_left_out, of_known_legs
 from intellicall.calls.facts import tick_of
 from intellicall.calls.orders import Ask, Note
+from intellicall.calls.pulse import Pulse
 from intellicall.calls.request import Request
 from intellicall.calls.result import Entry
 from intellicall.calls.table import Move, Party, Reason, State
@@ -73,6 +74,7 @@ class Calls:
         self._engine_new = False
         self._engine_watchers: list[Callable[[bool], None]] = []
         self._claims = Claims()
+        self._pulse = Pulse(around.clock)
         self._keys: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()  # of orders under way
 
     def watch_engine(self, watcher: Callable[[bool], None]) -> None:
@@ -84,8 +86,11 @@ class Calls:
     async def start(self, request: Request, limit: int) -> tuple[Entry, bool]:
         """Store the call and dial the agent. Returns it, and False when this request had made it before.
 
-        Raises Refused (see `store.admit`) and StorageUnavailable; then nothing is dialed, not even when it turns out to be stored.
+        Raises Refused (PLATFORM_STALLED, and see `store.admit`) and StorageUnavailable; then nothing is dialed, not even when it
+        turns out to be stored.
         """
+        if self._pulse.stood_still:
+            raise Refused(Code.PLATFORM_STALLED)
         awaited = _Awaited()
         task = asyncio.get_running_loop().create_task(self._start(request, limit, awaited), name=f"start-{request.call_id}")
         self._tasks.add(task)  # of its own: a caller that goes away does not cut the way from the store to the dial in two
@@ -353,6 +358,7 @@ class Calls:
         """Once a second, for ever: tell each call that is overdue. The engine keeps the exact limits; this is the net below."""
         swept = self.around.clock.monotonic()
         while True:
+            self._pulse.beat()
             await self.around.clock.sleep(JANITOR_S)
             tick = self.around.clock.monotonic()
             if tick - swept >= SWEEP_S and self.around.engine.ready:

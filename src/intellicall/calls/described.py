@@ -123,6 +123,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
             Refused(Code.ALREADY_CALLING, call_id=CALL_ID),
             Refused(Code.CALL_LIMIT_REACHED, "5 calls are live, which is the account's limit.", retry_after=5),
             Refused(Code.ENGINE_UNAVAILABLE, retry_after=3),
+            Refused(Code.PLATFORM_STALLED, retry_after=3),
             Code.RECORDING_DISK_FULL,
         ],
         body=Body(

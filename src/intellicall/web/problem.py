@@ -14,7 +14,13 @@ from intellicall.errors import KINDS, Code, Refused
 
 MEDIA_TYPE = "application/problem+json"
 _CHALLENGED = {Code.MISSING_KEY, Code.INVALID_KEY, Code.WRONG_KEY_KIND}
-_RETRY_AFTER = {Code.ENGINE_UNAVAILABLE: 5, Code.STORAGE_UNAVAILABLE: 2, Code.TOO_MANY_REQUESTS: 10, Code.RECORDING_DISK_FULL: 30}
+_RETRY_AFTER = {
+    Code.ENGINE_UNAVAILABLE: 5,
+    Code.STORAGE_UNAVAILABLE: 2,
+    Code.PLATFORM_STALLED: 3,
+    Code.TOO_MANY_REQUESTS: 10,
+    Code.RECORDING_DISK_FULL: 30,
+}
 
 # pydantic's error types in our words; its own messages may repeat the input.
 _PLAIN = {
