@@ -284,7 +284,7 @@ class Platform:
         return MetricsDoor(onlookers.metrics, onlookers.looking, list(self.settings.metrics_networks), proxies)
 
     async def _open_doors(self) -> None:
-        self.port = await self.server.start(await asyncio.to_thread(self._held))
+        self.port = await self.server.start(self._held)
         self._stack.push_async_callback(self.server.stop)
         self.hub.start()
         self._stack.push_async_callback(self.hub.stop)  # the server waits for answers that go on

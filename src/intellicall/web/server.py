@@ -6,7 +6,6 @@ import logging
 import socket
 import time
 import weakref
-from collections.abc import Sequence
 from email.utils import formatdate
 from typing import Any
 
@@ -16,7 +15,7 @@ from uvicorn.server import ServerState
 
 from intellicall.settings import Settings
 from intellicall.web.address import check_doors
-from intellicall.web.listening import BACKLOG, open_sockets
+from intellicall.web.listening import BACKLOG, Held, nothing_held, open_sockets
 from intellicall.web.tls import Certificate
 from intellicall.web.wire import Doorkeeper, GuardedHttp, GuardedWebSocket, Limits
 
@@ -62,8 +61,8 @@ class Server:
         """How many connections are open."""
         return len(self._state.connections)
 
-    async def start(self, held: Sequence[socket.socket] = ()) -> int:
-        """Listen, and return the port (found by the machine when the settings say 0). `held`: sockets to take over, if they fit.
+    async def start(self, held: Held = nothing_held) -> int:
+        """Listen, and return the port (found by the machine when the settings say 0). `held` asks for sockets to take over.
 
         Raises UnsafeDoors, OSError when the port is taken, ssl.SSLError when the certificate and key cannot be used.
         """
@@ -72,7 +71,7 @@ class Server:
             self._certificate = Certificate(self.settings.tls_certificate, self.settings.tls_key)
         self._config.load()
         self._set_date()
-        self.sockets = await asyncio.to_thread(open_sockets, self.settings.host, self.settings.port, held)
+        self.sockets, taken_over = await asyncio.to_thread(self._open_sockets, held)
         try:
             await self._listen()
         except BaseException:
@@ -81,8 +80,13 @@ class Server:
             raise
         self._ticker = asyncio.create_task(self._tick(), name="web-ticker")
         port: int = self.sockets[0].getsockname()[1]
-        log.info("listening", port=port, tls=self._certificate is not None, taken_over=self.sockets[0] in held)
+        log.info("listening", port=port, tls=self._certificate is not None, taken_over=taken_over)
         return port
+
+    def _open_sockets(self, held: Held) -> tuple[list[socket.socket], bool]:
+        kept = held()
+        opened = open_sockets(self.settings.host, self.settings.port, kept)
+        return opened, opened == kept
 
     async def _listen(self) -> None:
         certificate = self._certificate
