@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.playing import Played, Venue
+from tests.faults.scenarios import Scenario
 from tests.faults.theatre import Stage
 
 from intellicall.telephony.engine import EngineEvent, EngineUnavailable, LegAnswered, LegEnded, LegRinging
 
+STREAMS = ("customer_busy", "agent_gave_up", "agent_no_answer", "recorded", "hung_up_on_hold", "warm_transfer", "transfer_failed")
 GAP_S = 1.0
 """After so long a lost event is noticed, because the connection it was lost with is noticed."""
 LATE_S = 30.0
@@ -114,6 +117,30 @@ class Shuffled(Fault):
 
 
 @dataclass
+class Mixed(Fault):
+    """Of each event it is drawn whether it comes, comes twice, is lost with the connection, or comes after the next one."""
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)  # noqa: S311 - a play, not a secret
+
+    def take(self, number: int, event: EngineEvent) -> Sequence[EngineEvent]:
+        held, self.held = self.held, []
+        match self._random.randrange(6):
+            case 0:
+                return (event, event, *held)
+            case 1:
+                self.gap()
+                return held
+            case 2:
+                self.held.append(event)
+                self.gap()
+                return held
+        return (event, *held)
+
+
+@dataclass
 class Order:
     """What becomes of the answer to the order number `at`: `late`, or lost with the connection."""
 
@@ -138,3 +165,14 @@ class Order:
         if name in DIALS:
             return answer
         raise EngineUnavailable
+
+
+async def play(venue: Venue, scenario: Scenario, *faults: Any) -> Played:
+    """Play with these faults, which have to know the stage."""
+
+    def on_stage(stage: Stage) -> None:
+        for fault in faults:
+            fault.stage = stage
+
+    hooks = {"twist" if isinstance(fault, Fault) else "around": fault for fault in faults}
+    return await venue.run(scenario, before=on_stage, **hooks)

@@ -5,34 +5,21 @@ They are logged and ignored, and the next good one is taken. Only bytes that are
 """
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
 from aiohttp import WSMsgType, web
 from structlog.testing import capture_logs
+from tests.faults.mutations import AT, CALL, RING, idle_engine, take_mutations
 
-from intellicall.clock import SystemClock
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
 from intellicall.telephony.asterisk.connection import AriLink, EngineConnection
-from intellicall.telephony.asterisk.legs import CallLegs
 from intellicall.telephony.engine import EngineEvent, LegRinging
 
-CALL = "c0ffee"
-AT = "2026-07-03T10:00:00.000+0000"
 MUTATIONS = 10_000
-RING: dict[str, Any] = {
-    "type": "ChannelStateChange",
-    "timestamp": AT,
-    "channel": {"id": f"{CALL}-agent-1", "state": "Ringing", "channelvars": {"IC_CALL": CALL}},
-}
-UP = RING | {"channel": RING["channel"] | {"state": "Up"}}
-DIAL = {"type": "Dial", "timestamp": AT, "dialstatus": "RINGING", "peer": RING["channel"]}
-GONE = RING | {"type": "ChannelDestroyed", "cause": 16, "cause_txt": "Normal Clearing"}
 GARBAGE = (
     b"",
     b"null",
@@ -59,11 +46,7 @@ GARBAGE = (
 
 @pytest.fixture
 def engine(tmp_path: Path) -> AsteriskEngine:
-    """An engine that is not connected, with one call that is being dialed."""
-    where = EngineConnection("http://127.0.0.1:1", "u", "p")
-    made = AsteriskEngine(where, recordings_dir=tmp_path, clock=SystemClock(), softphone_secret="s")
-    made._calls[CALL] = CallLegs(CALL, softphone=False, max_length_s=60, recording=None)
-    return made
+    return idle_engine(tmp_path)
 
 
 class _Wire:
@@ -133,32 +116,5 @@ async def test_bytes_that_are_no_text_end_the_connection_and_nothing_else(engine
 
 async def test_no_mutation_of_an_event_gets_out_of_the_reader(engine: AsteriskEngine) -> None:
     """Single bytes changed, cut and doubled, members taken away and of another type: seeded, the same every time."""
-    chance = random.Random(4)  # noqa: S311 - mutations, not secrets
-    link = AriLink(None, None, engine._on_event)  # type: ignore[arg-type]  # it only decodes here
-    with capture_logs():
-        for _ in range(MUTATIONS):
-            link._take(mutated(chance.choice((RING, UP, DIAL, GONE)), chance))
-            if CALL not in engine._calls:  # the mutation ended it, by the events' own words
-                engine._calls[CALL] = CallLegs(CALL, softphone=False, max_length_s=60, recording=None)
-    heard: list[EngineEvent] = []
-    engine._calls[CALL] = CallLegs(CALL, softphone=False, max_length_s=60, recording=None)
-    engine.listen(heard.append)
-    link._take(orjson.dumps(RING).decode())
-    assert [type(event) for event in heard] == [LegRinging]
+    take_mutations(engine, MUTATIONS, seed=4)
     await engine.stop()
-
-
-def mutated(event: dict[str, Any], chance: random.Random) -> str:
-    changed = {**event, "channel": {**event.get("channel", {})}}
-    for part in (changed, changed["channel"]):
-        for name in list(part):
-            match chance.randrange(8):
-                case 0:
-                    del part[name]
-                case 1:
-                    part[name] = chance.choice((None, 7, [], {}, "", "0", True, {"id": 1}))
-    text = bytearray(orjson.dumps(changed))
-    for _ in range(chance.choice((0, 0, 1, 3))):
-        where = chance.randrange(len(text) + 1)
-        text[where : where + chance.randrange(3)] = bytes(chance.choices(range(32, 127), k=chance.randrange(3)))
-    return text.decode()
