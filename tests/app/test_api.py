@@ -3,7 +3,9 @@
 Everything is real but the telephony: the scripted engine plays the far ends.
 """
 
+import asyncio
 import json
+import time
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from tests.app.running import Api, open_api
 
 from intellicall.app import Platform
+from intellicall.calls import http
 from intellicall.settings import Settings
 from intellicall.telephony.testnet.numbers import NUMBERS
 
@@ -141,3 +144,19 @@ async def test_without_an_engine_there_is_503_and_no_call(api: Api) -> None:
 
 def test_links_made_before_the_doors_are_open_name_the_port_that_they_will_have(tmp_path: Path) -> None:
     assert Platform(Settings(state_dir=tmp_path, port=8123)).public_url == "http://localhost:8123"
+
+
+async def test_a_click_that_waited_for_long_in_the_kernel_is_not_dialed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platform was stopped: whoever clicked has given up, or asks again."""
+    monkeypatch.setattr(http, "LATE_S", 0.2)
+    started = asyncio.ensure_future(api.start(uuid="late"))
+    async with asyncio.timeout(5):
+        while not api.engine.dialed and not started.done():
+            time.sleep(0.3)  # noqa: ASYNC251 - we stand still whenever we are to read
+            await asyncio.sleep(0)
+    status, problem, headers = await started
+    assert (status, problem["code"], headers["Retry-After"]) == (503, "platform_stalled", "3")
+    assert api.engine.dialed == []
+    monkeypatch.undo()
+    status, _, _ = await api.start(uuid="late")
+    assert status == 201

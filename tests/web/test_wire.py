@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 
 import aiohttp
 import pytest
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 from tests.web.serving import send_raw, serving, until
 
-from intellicall.web.request import read_json
+from intellicall.web.request import read_json, waited_s
 from intellicall.web.wire import Limits
 
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -29,6 +30,10 @@ def router() -> APIRouter:
     @routes.get("/hello")
     async def hello() -> dict[str, str]:
         return {"hello": "world"}
+
+    @routes.get("/waited")
+    async def waited(request: Request) -> dict[str, float]:
+        return {"seconds": waited_s(request)}
 
     @routes.get("/big")
     async def big() -> Response:
@@ -259,3 +264,24 @@ async def test_stop_closes_websockets_with_1012_and_leaves_no_connection() -> No
             await server.stop()
             assert await socket_.receive() == (aiohttp.WSMsgType.CLOSE, 1012, "")
         assert server.connections == 0
+
+
+async def test_a_request_tells_how_long_it_has_waited_to_be_read() -> None:
+    """As one does that comes while the process is stopped: in a connection that nobody has accepted, and in an open one."""
+    request = b"GET /waited HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serving([router()]) as (_, port):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            for _ in range(2):
+                client.sendall(request)
+                time.sleep(0.3)  # noqa: ASYNC251 - nothing of the server runs
+                assert 0.29 < await asyncio.to_thread(_seconds, client) < 3
+            client.sendall(request)
+            assert await asyncio.to_thread(_seconds, client) < 0.29
+
+
+def _seconds(client: socket.socket) -> float:
+    answer = b""
+    while not answer.endswith(b"}"):
+        answer += client.recv(65_536)
+    seconds: float = json.loads(answer.partition(b"\r\n\r\n")[2])["seconds"]
+    return seconds

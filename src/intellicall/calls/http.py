@@ -19,13 +19,14 @@ from intellicall.calls.door import Door
 from intellicall.calls.filters import PARAMETERS, read_listing
 from intellicall.calls.orders import Note
 from intellicall.calls.orders_http import KEY, CallId, OrdersApi
+from intellicall.calls.patience import LATE_S
 from intellicall.calls.request import CallType, Request, compose
 from intellicall.calls.result import api_view
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_token
 from intellicall.softphone.sessions import SoftphoneSessions
 from intellicall.telephony.engine import SoftphoneLine
-from intellicall.web.request import read_model, read_query
+from intellicall.web.request import read_model, read_query, waited_s
 
 
 class CallsApi:
@@ -56,6 +57,8 @@ class CallsApi:
             return _request(connection, account, order, self._sessions, self._clock.now(), room=room), account.concurrent_calls
 
         wanted, limit = await self._database.glance(prepare)
+        if waited_s(request) > LATE_S:
+            raise Refused(Code.PLATFORM_STALLED)  # whoever clicked so long ago may have given up
         try:
             entry, new = await self._calls.start(wanted, limit)
         except Refused as refused:

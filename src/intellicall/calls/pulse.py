@@ -1,14 +1,15 @@
 """Whether this whole process stood still for long: a SIGSTOP, a frozen machine, a loop that was blocked.
 
-What was asked meanwhile has waited in the kernel, and nothing tells how long: whoever asked may have given up. So for a moment
-after a standstill no call is begun; who still wants one asks again and is told so.
+Whoever asked meanwhile may have given up. The doors know how long a request has waited in the kernel (`web.request.waited_s`), but
+not a WebSocket's message, and the kernel's clocks stand still with a suspended machine. So for a moment after a standstill no call
+is begun; who still wants one asks again and is told so.
 """
 
 from intellicall.calls.patience import LATE_S
 from intellicall.clock import Clock
 
 SETTLING_S = 3.0
-"""How long what has waited may still come in; the doors take a thousand requests a second that are refused."""
+"""How long what has waited may still come in."""
 
 
 class Pulse:

@@ -4,6 +4,7 @@ JSON that two parsers could read differently (duplicate members, NaN, broken UTF
 query parameter that comes twice (faults G1, G10).
 """
 
+import asyncio
 import json
 import math
 from collections.abc import Collection
@@ -15,11 +16,18 @@ from starlette.requests import Request
 
 from intellicall.errors import Code, Refused
 from intellicall.web.problem import from_validation
+from intellicall.web.wire import CAME_AT
 
 DEPTH = 32
 PARAMETERS = 64
 
 M = TypeVar("M", bound=BaseModel)
+
+
+def waited_s(request: Request) -> float:
+    """Return for how many seconds the request has waited until now, in the kernel and here; 0 where the door does not tell."""
+    now = asyncio.get_running_loop().time()
+    return now - float(getattr(request.state, CAME_AT, now))
 
 
 async def read_model(request: Request, model: type[M]) -> M:

@@ -7,6 +7,8 @@ problem+json. Why not h11 or a front proxy: docs/decisions/0004-http-server.md.
 
 import asyncio
 import math
+import socket
+import struct
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +36,11 @@ CRITICAL = frozenset(
         b"range",
     }
 )
+
+
+CAME_AT = "came_at"
+"""In a request's state: when the kernel got the last of it that was there when it was read, in the loop's time."""
+_LAST_DATA_RECV = 52  # in tcp_info of <linux/tcp.h>: u32, milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +226,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._in_body = True
         self._unfinished_bytes = 0
         self._arm(self.limits.body_s)
+        self.scope["state"][CAME_AT] = self.loop.time() - _waited_in_kernel(self.transport)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -307,6 +315,15 @@ class GuardedHttp(HttpToolsProtocol):
         self._discarded += size
         if self._discarded > 16 * self.limits.body_bytes:
             self.transport.abort()
+
+
+def _waited_in_kernel(transport: asyncio.Transport) -> float:
+    """Return for how many seconds what was read now had waited to be read (tcp(7), TCP_INFO): long when we were stopped."""
+    try:
+        info = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECV + 4)
+        return float(struct.unpack_from("=I", info, _LAST_DATA_RECV)[0]) / 1000
+    except (AttributeError, OSError, struct.error):
+        return 0.0  # not TCP, or closed
 
 
 def _as_refusal(error: httptools.HttpParserError) -> Refused:
