@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from intellicall.app import Platform, stop_engines
 from intellicall.settings import EngineMode, Settings
 from intellicall.storage.database import Database
 from intellicall.storage.migrate import migrate
+from intellicall.telephony.asterisk import last_sign
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
 from intellicall.telephony.asterisk.install import EngineInstall
 from intellicall.telephony.testnet.network import TestNetwork
@@ -120,7 +122,7 @@ async def test_an_engine_that_dies_ends_its_calls_in_every_state_and_comes_back(
     await until(_recorded(here, 2.5))
     dialing = (await here.order())[1]["call_id"]
     os.kill(here.engine_pid, signal.SIGKILL)
-    died = time.monotonic()
+    died, died_at = time.monotonic(), datetime.now(UTC)
 
     async def all_told() -> dict[str, Any] | None:
         found = here.results()
@@ -141,6 +143,9 @@ async def test_an_engine_that_dies_ends_its_calls_in_every_state_and_comes_back(
     call_id = await until(works)
     await here.until_state(call_id, "talking")
     assert time.monotonic() - died < BACK_S + 1  # an engine in three seconds, and a call in one more
+    last = last_sign.before(here.platform.settings.recordings_dir)
+    assert last is not None
+    assert abs(last - died_at) < timedelta(seconds=1.5)  # for a platform that would have been away
 
     link = results[talking]["recording_url"]
     async with here.http.get(link) as answer:

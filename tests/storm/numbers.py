@@ -6,6 +6,7 @@ tell them apart.
 """
 
 import os
+import re
 import zlib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,8 @@ _AGENTS = (
     *(f"+44{area}4960" for area in (113, 114, 116, 117, 118, 121, 131, 141, 151, 161)),
     *("+441914980", "+442896496", "+442920180", "+442079460"),
 )
+NUMBER = re.compile("|".join([r"1[2-9]\d\d55501\d\d", *(agents.removeprefix("+") + r"\d\d" for agents in _AGENTS)]))
+"""Any number of the storm, with or without its plus."""
 
 
 class Fate(StrEnum):

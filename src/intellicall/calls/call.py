@@ -426,7 +426,7 @@ def _talked(call: Call, fact: Fact) -> float:
 
 def _recorded(call: Call, fact: Fact) -> Call:
     """The recording, which runs as long as the two talk, tells when a call ended whose end nobody heard."""
-    if not call.ended_late or call.answered_at is None or fact.seconds is None or fact.seconds >= call.talk_s:
+    if not call.ended_late or call.answered_at is None or fact.seconds is None:
         return call
     return replace(call, talk_s=fact.seconds, ended_at=call.answered_at + timedelta(seconds=fact.seconds))
 

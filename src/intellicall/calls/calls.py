@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from intellicall.calls import store
 from intellicall.calls.burial import buried, bury
-from intellicall.calls.call import Fact, What, hang_up
+from intellicall.calls.call import Call, Fact, What, hang_up
 from intellicall.calls.claims import Claims
 from intellicall.calls.conductor import Conductor, Surroundings, not_possible
 from intellicall.calls.differences import Difference, nothing_left_out, of_known_legs
@@ -72,6 +72,7 @@ class Calls:
         self._taken_up = False
         self._compared = False
         self._engine_new = False
+        self._engine_before: datetime | None = None
         self._engine_watchers: list[Callable[[bool], None]] = []
         self._claims = Claims()
         self._pulse = Pulse(around.clock)
@@ -228,7 +229,8 @@ class Calls:
                 self._tell_engine(ready=False)
             case EngineDied(at=at):
                 self._lose_all(at)
-            case EngineReady(restarted=restarted):
+            case EngineReady(restarted=restarted, before=before):
+                self._engine_before = before
                 log.info("engine_ready", restarted=restarted, live_calls=len(self._conductors))
                 self._begin_reconciling(restarted=restarted)
                 self._tell_engine(ready=True)
@@ -301,10 +303,19 @@ class Calls:
             call = conductor.entry.call
             for seat, participant in call.seats.items():
                 if told := difference(call, participant, legs.get((call.id, participant.line))):
-                    conductor.post(Fact(told[0], now, tick, seat, told[1], late=True))
+                    at = self._last_seen(call, now)
+                    reason = told[1] if at == now else Reason.ENGINE_LOST
+                    conductor.post(Fact(told[0], at, tick - (now - at).total_seconds(), seat, reason, late=True))
             conductor.rearrange()
         known = {entry.call.id for entry in believed.values()}  # some have ended while the engine was asked
         await self._end_unknown([leg for leg in seen if leg.call_id not in known])
+
+    def _last_seen(self, call: Call, now: datetime) -> datetime:
+        """Return when a call of an engine process that is no more was alive for the last time; else now."""
+        before = self._engine_before
+        if before is None or not call.created_at <= before <= now:
+            return now
+        return max(before, call.answered_at or before)
 
     async def _end_unknown(self, seen: list[LegSeen]) -> None:
         """Legs that belong to no call: of a call that broke, or of one that is not in this database any more."""

@@ -218,10 +218,14 @@ class EngineDied:
 
 @dataclass(frozen=True, slots=True)
 class EngineReady:
-    """Connected, provisioned and able to dial. `restarted`: it is a new engine process; no earlier leg lives."""
+    """Connected, provisioned and able to dial. `restarted`: it is a new engine process; no earlier leg lives.
+
+    `before`: when the engine process before this one was last known to live, to a second or so; None when none is known of.
+    """
 
     at: datetime
     restarted: bool
+    before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from intellicall.clock import Clock
-from intellicall.telephony.asterisk import bygone
+from intellicall.telephony.asterisk import bygone, last_sign
 from intellicall.telephony.asterisk.arranging import Arranger
 from intellicall.telephony.asterisk.closing import ClosedFiles
 from intellicall.telephony.asterisk.connection import AriLink, ConnectionGone, EngineConnection, Event, RequestRefused
@@ -153,6 +153,7 @@ class AsteriskEngine:
         self._recordings_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._files.start(self._recordings_dir)
         self._beside(self._sweep(), "engine-sweep")
+        self._beside(self._note_life(), "engine-alive")
         await self._keeper.start()
 
     async def stop(self) -> None:
@@ -364,6 +365,12 @@ class AsteriskEngine:
             with contextlib.suppress(EngineUnavailable, ConnectionGone, RequestRefused):
                 await self.sweep()
 
+    async def _note_life(self) -> None:
+        while True:
+            if self.ready:
+                await asyncio.to_thread(last_sign.touch, self._recordings_dir)
+            await self._clock.sleep(last_sign.TOUCH_S)
+
     async def sweep(self) -> None:
         """Clear what belongs to no call and no softphone, now. Raises EngineUnavailable, ConnectionGone, RequestRefused."""
         link = self.live_link()
@@ -376,7 +383,7 @@ class AsteriskEngine:
     # -- the connection ------------------------------------------------------------------------------------------------
 
     def _now_ready(self, restarted: bool) -> None:  # noqa: FBT001 - the truth itself is the argument
-        self._teller.tell(EngineReady(self._clock.now(), restarted=restarted))
+        self._teller.tell(EngineReady(self._clock.now(), restarted, last_sign.before(self._recordings_dir)))
 
     def _process_ended(self) -> None:
         """The connections are over, too, whether or not that was noticed yet."""
@@ -392,6 +399,8 @@ class AsteriskEngine:
         """Subscribe, furnish, adopt. Returns whether the engine process is one that no platform ever talked to."""
         await subscribe(links.ari)
         restarted = await is_new_process(links.ari)
+        if restarted:
+            await asyncio.to_thread(last_sign.bury, self._recordings_dir)
         await self._ringer.end_doubtful(links.ari, restarted=restarted)
         await self._furnish(links.ari)
         await self._adopt(links.ari)

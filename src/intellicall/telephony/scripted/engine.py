@@ -68,6 +68,8 @@ class ScriptedEngine:
         self._bygone: list[LegAnswered | LegEnded] = []
         self._accounts: dict[str, SipAccount] = {}
         self._ready = False
+        self._lost_at: datetime | None = None
+        self._died_at: datetime | None = None
         self.softphone = BEHAVIOURS["answers"]
         self.softphones: dict[str, Behaviour] = {}
         self.dialed: list[str] = []
@@ -91,7 +93,7 @@ class ScriptedEngine:
 
     async def start(self) -> None:
         self._ready = True
-        self._say(EngineReady(self._now(), restarted=False))
+        self._say(EngineReady(self._now(), restarted=False, before=self._died_at))
 
     async def stop(self) -> None:
         self._ready = False
@@ -213,11 +215,13 @@ class ScriptedEngine:
     def lose(self) -> None:
         """The connection to the engine breaks; calls go on, unheard."""
         self._ready = False
-        self._say(EngineLost(self._now()))
+        self._lost_at = self._now()
+        self._say(EngineLost(self._lost_at))
 
     def die(self) -> None:
         """The engine's process ends, and every call with it; `come_back(restarted=True)` is its next life."""
         self.lose()
+        self._died_at = self._lost_at
         self._drop_calls()
         if self._listener:
             self._listener(EngineDied(self._now()))
@@ -230,9 +234,10 @@ class ScriptedEngine:
     def come_back(self, *, restarted: bool) -> None:
         """The connection is back. `restarted`: the engine died meanwhile and every call with it, none of whose ends is told."""
         if restarted:
+            self._died_at = self._lost_at
             self._drop_calls()
         self._ready = True
-        self._say(EngineReady(self._now(), restarted=restarted))
+        self._say(EngineReady(self._now(), restarted=restarted, before=self._died_at))
 
     # -- playing ------------------------------------------------------------------------------------------------------
 
