@@ -16,9 +16,9 @@ from tests.faults.scenarios import ALL
 Came = tuple[str, list[str]]
 TRANSACTIONS = 300
 """A life of so many makes more than 10,000 images."""
-COMBINATIONS = 1_000
+COMBINATIONS = 250
 MUTATIONS = 1_000_000
-OVERLAPS = 1_000
+OVERLAPS = 60
 
 
 async def power(_count: int | None) -> Came:

@@ -151,7 +151,10 @@ def truth(evidence: Evidence) -> Iterator[str]:
             yield f"{call['id']} is {call['status']} and the customer {'answered' if answered else 'did not answer'}"
         if answered is None:
             continue
-        talked = seen.get((call["id"], "customer", "ended"), answered) - answered
+        ended = seen.get((call["id"], "customer", "ended"), answered)
+        if call["reason"] == "transfer_failed":  # from then on nobody was there to talk to
+            ended = min(ended, seen.get((call["id"], "p1", "ended"), ended))
+        talked = ended - answered
         if abs(call["talk_s"] - talked) > TALK_S:
             yield f"{call['id']} says {call['talk_s']:.1f} s of talk and it was {talked:.1f} s"
         if abs((at(call["answered_at"]) or 0.0) - answered) > TALK_S:
