@@ -73,6 +73,8 @@ class Calls:
         self._compared = False
         self._engine_new = False
         self._engine_before: datetime | None = None
+        self._comparisons = 0
+        self._held: list[tuple[LegEvent, float]] = []
         self._engine_watchers: list[Callable[[bool], None]] = []
         self._claims = Claims()
         self._pulse = Pulse(around.clock)
@@ -249,13 +251,19 @@ class Calls:
                     self._hear(conductor, LegEnded(conductor.entry.call.id, participant.line, at, Cause.ENGINE_LOST))
 
     def _hear(self, conductor: Conductor, event: LegEvent) -> None:
-        conductor.hear(event, tick_of(event.at, self.around.clock.now(), self.around.clock.monotonic()))
+        """What comes while we find out what we missed comes after it."""
+        tick = tick_of(event.at, self.around.clock.now(), self.around.clock.monotonic())
+        if self._comparisons:
+            self._held.append((event, tick))
+        else:
+            conductor.hear(event, tick)
 
     def _begin_reconciling(self, *, restarted: bool) -> None:
         """Not before the calls of the last run are taken up: a leg whose call we do not know yet is no orphan."""
         self._engine_new = restarted
         if self._taken_up:
-            self._recovering = asyncio.get_running_loop().create_task(self._reconcile())
+            self._comparisons += 1
+            self._recovering = asyncio.get_running_loop().create_task(self._reconciled())
 
     def _tell_engine(self, *, ready: bool) -> None:
         for watcher in self._engine_watchers:
@@ -264,12 +272,12 @@ class Calls:
     async def recover(self) -> None:
         """Take up every call that was live when the platform stopped: once, before the doors open, with the engine started."""
         entries = await self.around.database.read(store.live)
+        self._comparisons += 1
         for entry in entries:
             self._conduct(entry, dial=False)
         self._taken_up = True
         log.info("calls_taken_up", live_calls=len(entries))
-        if self.around.engine.ready:
-            await self._reconcile()
+        await self._reconciled()
         now, tick = self.around.clock.now(), self.around.clock.monotonic()
         for conductor in list(self._conductors.values()):
             if conductor.entry.call.state is State.ENDING:  # it was ending before we stopped: nothing is worth waiting for
@@ -280,6 +288,18 @@ class Calls:
         if self._engine_new:
             return nothing_left_out(Reason.ENGINE_LOST)
         return of_known_legs if self._compared else nothing_left_out(Reason.PLATFORM_RESTARTED)
+
+    async def _reconciled(self) -> None:
+        """One comparison, counted already; what came meanwhile follows."""
+        try:
+            if self.around.engine.ready:
+                await self._reconcile()
+        finally:
+            self._comparisons -= 1
+            held, self._held = ([], self._held) if self._comparisons else (self._held, [])
+            for event, tick in held:
+                if conductor := self._conductors.get(event.call_id):
+                    conductor.hear(event, tick)
 
     async def _reconcile(self) -> None:
         """Make a fact of each difference between what we believe and what the engine has. Calls that move meanwhile are let be.
@@ -297,7 +317,7 @@ class Calls:
         still = {conductor.entry.call.id: conductor for conductor, entry in believed.items() if conductor.entry is entry}
         now, tick = self.around.clock.now(), self.around.clock.monotonic()
         for event in missed:
-            if conductor := still.get(event.call_id):
+            if conductor := self._conductors.get(event.call_id):
                 conductor.hear(event, tick - (now - event.at).total_seconds())
         for conductor in still.values():
             call = conductor.entry.call
