@@ -138,8 +138,10 @@ async def test_a_call_whose_journal_is_ahead_of_its_row_is_buried_all_the_same(w
     talking = await world.until_state(entry.call.id, State.TALKING)
     stray = JournalEntry(entry.call.id, "a1", talking.seq + 1, world.clock.now(), "stray", {})
     await world.database.write(lambda connection: Journal().append(connection, [stray]))
-    world.engine.far_end_hangs_up(entry.call.id, Role.CUSTOMER)
-    done = await world.until_state(entry.call.id, State.ENDED)
+    with structlog.testing.capture_logs() as logs:  # to draw such tracebacks takes seconds
+        world.engine.far_end_hangs_up(entry.call.id, Role.CUSTOMER)
+        done = await world.until_state(entry.call.id, State.ENDED)
+    assert "call_task_died" in {line["event"] for line in logs}
     assert await world.live() == []
     kinds = [entry.kind for entry in await world.journal_of(entry.call.id)]
     assert kinds[-2:] == ["stray", "ended"]
