@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from intellicall.telephony.asterisk.causes import NOTHING_RECEIVED, SOFTHANGUP_DEV, cause_of, may_try_next
-from intellicall.telephony.asterisk.dialplan import CALL_VARIABLE
+from intellicall.telephony.asterisk.dialplan import AGENT_CONTEXT, CALL_VARIABLE
 from intellicall.telephony.asterisk.provisioning import SOFTPHONE_PREFIX
 from intellicall.telephony.asterisk.quality import heard
 from intellicall.telephony.engine import (
@@ -200,9 +200,9 @@ class CallLegs:
         leg.rang = leg.rang or state in {"Ringing", "Up"}
         if state == "Up":
             leg.up_at = leg.up_at or since
-            proven = leg_id == Role.CUSTOMER or (leg is self.agent and self.customer is not None)
-            proven = proven or (leg.in_stasis and not leg.softphone)  # else it is on its way there, which will be told
-            leg.answered = leg.answered or proven
+            proven = leg_id == Role.CUSTOMER or not leg.softphone or (leg is self.agent and self.customer is not None)
+            on_its_way = not leg.in_stasis and channel.get("dialplan", {}).get("context") == AGENT_CONTEXT  # to Stasis; told later
+            leg.answered = leg.answered or (proven and not on_its_way)
         if leg_id == Role.CUSTOMER and leg.in_stasis:
             self.lifted = True
         return leg
