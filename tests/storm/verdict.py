@@ -165,7 +165,7 @@ class _Case:
             return
         if self._nothing_is_left_of(customer, talk):
             self.verdict.counts["durations nobody knows (both died in its first second)"] += 1
-        elif abs(result["duration"] - talk) > DURATION_S + 0.5:
+        elif abs(result["duration"] - talk) > DURATION_S + 0.5 + self._stalled(customer):
             self._violation("I5", f"duration {result['duration']}, talked for {talk:.2f} s ({result['reason']})")
         self._recorded(result, talk, customer)
         self._survived(customer, talk)
