@@ -114,7 +114,7 @@ async def test_without_a_key_nobody_learns_who_is_there(api: Api) -> None:
 async def test_calls_are_listed_and_searched(api: Api) -> None:
     ids = list[str]()
     for number in range(3):
-        _, call, _ = await api.start(uuid=f"u-{number}", to_number="(202) 555-0100" if number else RINGS)
+        _, call, _ = await api.start(uuid=f"u-{number}", to_number="(202) 555-0100" if number else RINGS, agent_number=RINGS)
         ids.insert(0, call["call_id"])
         await api.order(call["call_id"], "hangup")
         await api.until(call["call_id"], "ended")

@@ -196,7 +196,9 @@ def _serving_and_loaded(supervisor_pid: int) -> tuple[int, int] | None:
 
 
 def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Return the platform processes, serving or spare, of this supervisor, the oldest first; it may have other children."""
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child for child in children if b"intellicall.cli.spare" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 async def _another(engine: EngineProcess, before: int) -> int | None:

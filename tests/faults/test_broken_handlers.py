@@ -15,7 +15,7 @@ from intellicall.calls.conductor import Conductor
 from intellicall.calls.table import Move
 
 BY_NAME = {scenario.name: scenario for scenario in ALL}
-NOT_HANDLERS = {"post", "hear", "rearrange", "order", "overdue", "run", "_collapse", "_refuse_the_rest", "_mail", "_fact"}
+NOT_HANDLERS = {"post", "hear", "rearrange", "let_go", "order", "overdue", "run", "_collapse", "_refuse_the_rest", "_mail", "_fact"}
 """The mailbox's own slots, the frame around the handlers, and what ends a call that broke."""
 METHODS = sorted(
     name for name, value in vars(Conductor).items() if callable(value) and not name.startswith("__") and name not in NOT_HANDLERS
