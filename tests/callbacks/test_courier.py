@@ -176,11 +176,9 @@ async def test_a_slow_receiver_of_one_account_delays_no_other(sqlite_database: D
         await database.write(partial(add_account, account_id="quick", url=quick.url))
         await end(database, courier, *(ended("slow") for _ in range(200)))
         await slow.until(LANE_WIDTH)
-        began = time.monotonic()
         await end(database, courier, *(ended("quick") for _ in range(20)))
         await until_state(database, State.DELIVERED, 20, "quick")
-        assert time.monotonic() - began < 2
-        assert len(slow.requests) == slow.most_open == LANE_WIDTH
+        assert len(slow.requests) == slow.most_open == LANE_WIDTH, "every one of the slow receiver's still hangs"
 
 
 async def test_ten_thousand_results_for_a_dead_receiver_delay_nobody_else(sqlite_database: Database) -> None:
