@@ -24,7 +24,7 @@ class Deaf(Fault):
 
 @dataclass(frozen=True)
 class Case:
-    """A mutant, the play that shows it and the invariant that it breaks. `dies`: at every point, one after another; else nowhere."""
+    """A mutant, the play that shows it and the invariant that it breaks. `dies`: at each point, one after another; else nowhere."""
 
     mutant: Mutant
     scenario: str
