@@ -103,6 +103,16 @@ def test_the_maximum_length_is_recognised_when_the_engine_ends_both() -> None:
     assert (call.reason, status_of(call)) == (Reason.MAX_LENGTH, Status.ANSWER)
 
 
+@pytest.mark.parametrize("told", [Reason.MAX_LENGTH, Reason.AUDIO_LOST, Reason.CUSTOMER_HUNG_UP])
+@pytest.mark.parametrize("hours", [0, -1, 1])
+def test_a_limit_of_the_engine_that_comes_with_a_clock_set_forward_comes_of_it(told: Reason, hours: int) -> None:
+    end = Fact(What.LEG_ENDED, T0 + timedelta(hours=hours, seconds=9), 1009.0, Party.CUSTOMER, told)
+    call, _ = play(new_call(), *TO_TALK, end, gone(Party.AGENT))
+    cut_off = hours > 0 and told is not Reason.CUSTOMER_HUNG_UP
+    assert call.reason is (Reason.CLOCK_SET if cut_off else told)
+    assert duration_of(call) == 4
+
+
 def test_a_dead_engine_ends_the_call_with_what_was_talked() -> None:
     call, effects = play(new_call(recorded=True), *TO_TALK, fact(What.ENGINE_LOST, reason=Reason.ENGINE_LOST, after=65.4))
     assert (call.state, effects[-1]) == (State.ENDING, Effect.SEAL)

@@ -70,6 +70,7 @@ export const END_REASONS = [
   "engine_lost",
   "platform_restarted",
   "restored",
+  "clock_set",
   "platform_error",
   "unexplained",
 ] as const;

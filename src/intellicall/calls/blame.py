@@ -2,6 +2,8 @@
 
 from intellicall.calls.table import Party, Reason, State
 
+CLOCK_SET_S = 10.0
+
 
 def reason_of_order(by: Party, *, answered: bool) -> Reason:
     """Return why a call ends that `by` ordered to end."""
@@ -16,11 +18,16 @@ def reason_of_order(by: Party, *, answered: bool) -> Reason:
             return Reason.PLATFORM_ERROR
 
 
-def reason_of_leg(state: State, seat: Party | None, told: Reason | None, *, answered: bool, transferred: bool) -> Reason | None:
+def reason_of_leg(
+    state: State, seat: Party | None, told: Reason | None, *, answered: bool, transferred: bool, set_by_s: float
+) -> Reason | None:
     """Return what a leg's end says about the call's, by who sits there. None: it only followed from something else.
 
     `told` is what the engine's cause means for this seat; `transferred`: somebody else than the first agent sits in the agent's.
+    `set_by_s`: how far the wall clock was set forward while the two talked. Asterisk 22 times its limits by it.
     """
+    if set_by_s > CLOCK_SET_S and told in (Reason.MAX_LENGTH, Reason.AUDIO_LOST):
+        return Reason.CLOCK_SET
     if state is State.TRANSFERRING and seat is Party.GUEST:
         return Reason.TRANSFER_FAILED
     if state is State.AGENT_AWAY and seat is Party.AGENT:

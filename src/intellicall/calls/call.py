@@ -413,7 +413,9 @@ def _blamed(call: Call, told: Call, fact: Fact) -> Call:
 def _why(call: Call, fact: Fact) -> Reason | None:
     if fact.what is What.OVERDUE:
         return Reason.UNEXPLAINED
-    return reason_of_leg(call.state, fact.party, fact.reason, answered=call.answered, transferred=call.agent.id != "agent")
+    handed_on = call.agent.id != "agent"
+    set_by_s = (fact.at - call.answered_at).total_seconds() - _talked(call, fact) if call.answered_at else 0.0
+    return reason_of_leg(call.state, fact.party, fact.reason, answered=call.answered, transferred=handed_on, set_by_s=set_by_s)
 
 
 def _talked(call: Call, fact: Fact) -> float:

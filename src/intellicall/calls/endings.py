@@ -147,6 +147,12 @@ ENDINGS: dict[Reason, Ending] = {
         "The call was live when the backup was made that the platform was restored from; how it went on is not known.",
         "Ask the agent how the call ended.",
     ),
+    Reason.CLOCK_SET: Ending(
+        Status.ANSWER,
+        Party.PLATFORM,
+        "The clock of the telephone engine's machine was set forward, which ended the call before its time.",
+        "Call again; the operator has the clock kept by NTP, which moves it gently.",
+    ),
     Reason.PLATFORM_ERROR: Ending(
         Status.FAILED, Party.PLATFORM, "Something broke on our side.", "Call again; if it stays, tell the operator."
     ),

@@ -59,6 +59,7 @@ FAULTS: dict[Reason, Fault] = {
     Reason.ENGINE_LOST: Fault.PLATFORM,
     Reason.PLATFORM_RESTARTED: Fault.PLATFORM,
     Reason.RESTORED: Fault.PLATFORM,
+    Reason.CLOCK_SET: Fault.OPERATOR,
     Reason.PLATFORM_ERROR: Fault.PLATFORM,
     Reason.UNEXPLAINED: Fault.PLATFORM,
 }

@@ -112,6 +112,7 @@ class Reason(StrEnum):
     ENGINE_LOST = "engine_lost"
     PLATFORM_RESTARTED = "platform_restarted"
     RESTORED = "restored"
+    CLOCK_SET = "clock_set"
     PLATFORM_ERROR = "platform_error"
     UNEXPLAINED = "unexplained"
 
