@@ -102,6 +102,27 @@ async def test_the_agent_rings_off_while_a_third_is_rung(three: Trio) -> None:
     assert (customer.cause, third.cause) == (Cause.NORMAL, Cause.CANCELED)
 
 
+async def test_an_agent_who_rings_off_while_being_let_go_disturbs_nobody(three: Trio) -> None:
+    """As softphones do who leave: their BYE comes while the engine is being told."""
+    talk = await three.talk()
+    await three.arrange(customer=TOGETHER, agent=TOGETHER, p1=TOGETHER)
+    await three.call_third()
+    await three.third_answers()
+    link = three.real.engine.live_link()
+    ask = link.request
+
+    async def crossed(method: str, uri: str, **more: Any) -> Any:
+        if uri.endswith("/removeChannel") and not talk.ends(Role.AGENT):
+            three.agent.hang_up()
+            await three.ended(Role.AGENT)
+        return await ask(method, uri, **more)
+
+    link.request = crossed  # type: ignore[method-assign]
+    await three.arrange(customer=TOGETHER, p1=TOGETHER, vital={Role.CUSTOMER, "p1"})
+    assert talk.ends(Role.AGENT), "it crossed"
+    await three.hear_each_other(three.customer, three.third)
+
+
 async def test_another_agents_softphone_gets_the_token_and_has_to_be_heard(three: Trio) -> None:
     engine = three.real.engine
     account = await engine.open_softphone("other")

@@ -266,10 +266,10 @@ class Arranger:
         """End the legs that are not named: out of the bridge at once, so that nobody is mixed with one who is going."""
         for leg in call.legs.values():
             if leg.id not in wanted.places and not leg.ended and not leg.dropped:
-                leg.dropped = True
-                if leg.channel is not None:
-                    await self._leave(links, call, leg.channel, stage.spots.get(leg.channel, Spot.NOWHERE))
-                    await unless_gone(links.ari.request("DELETE", channel_uri(leg.channel)))
+                leg.dropped, channel = True, leg.channel
+                if channel is not None:  # meanwhile it may end by itself, too
+                    await self._leave(links, call, channel, stage.spots.get(channel, Spot.NOWHERE))
+                    await unless_gone(links.ari.request("DELETE", channel_uri(channel)))
 
     async def _move(self, links: Links, call: CallLegs, stage: Stage, wanted: Arrangement) -> None:
         """Move the legs: first everybody out of where he is not to be, then everybody to where he is to be."""
