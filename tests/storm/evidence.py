@@ -5,11 +5,12 @@ import base64
 import contextlib
 import io
 import json
+import re
 import sqlite3
 import time
 import wave
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ Json = dict[str, Any]
 QUIET_S = 90.0
 RATE = 8000
 FRAME_BYTES = 4
+ERROR = re.compile(r"\[(?:error|critical) *\] (.*?)(?:  |$)|\"event\": ?\"([^\"]*)\".*\"level\": ?\"(?:error|critical)")
 DOWNLOADS = 8
 
 
@@ -64,6 +66,7 @@ class Evidence:
     sound_database: bool
     left_behind: list[str]
     leaks: int
+    errors: Counter[str]
     sounds: dict[str, Sound]
 
     @property
@@ -123,6 +126,7 @@ async def gather(site: Site, placed: list[Placed], struck: list[Struck]) -> Evid
         sound_database=site.database_url is not None or _sql(site, "PRAGMA integrity_check") == [("ok",)],
         left_behind=[file.name for file in (site.state / "recordings").glob("*.raw")],
         leaks=_leaks(site),
+        errors=_errors(site),
         sounds=sounds,
     )
 
@@ -177,9 +181,17 @@ def _sql(site: Site, query: str) -> list[tuple[Any, ...]]:
 
 def _leaks(site: Site) -> int:
     """Count the lines of our logs that have a number or the key in them."""
+    return sum(NUMBER.search(line) is not None or site.key in line for line in _logged(site))
+
+
+def _errors(site: Site) -> Counter[str]:
+    """Count what was logged as an error, by its name."""
+    return Counter(found[1] or found[2] for line in _logged(site) if (found := ERROR.search(line)))
+
+
+def _logged(site: Site) -> Iterator[str]:
     files = [site.folder / "platform.log", *(site.state / "logs").glob("*.log")]
-    lines = (line for file in files if file.exists() for line in file.read_text(errors="replace").splitlines())
-    return sum(NUMBER.search(line) is not None or site.key in line for line in lines)
+    return (line for file in files if file.exists() for line in file.read_text(errors="replace").splitlines())
 
 
 async def _listen(http: aiohttp.ClientSession, results: list[Json]) -> dict[str, Sound]:

@@ -26,6 +26,8 @@ CROSSING_S = 0.5
 NOTICED_S = 3.0
 """A dead engine is noticed within so long; until then calls are accepted."""
 GIVEN_UP = 4
+EXPECTED_ERRORS = {"engine_died"}
+"""Logged as errors because a fault of the storm is one."""
 ATTEMPTS_ENDED = ("delivered", "undelivered")
 
 
@@ -65,6 +67,10 @@ def judge(evidence: Evidence) -> Verdict:
 
 
 def _whole(evidence: Evidence, verdict: Verdict) -> None:
+    for name, count in evidence.errors.items():
+        verdict.counts[f"logged as an error: {name}"] += count
+        if name not in EXPECTED_ERRORS:
+            verdict.violations.append(f"A12 something broke, {name}: {count}")
     known = {placed.uuid for placed in evidence.placed}
     strangers = [call_id for call_id, results in evidence.fed.items() if results[0]["uuid"] not in known]
     unpushed = [call_id for call_id in evidence.pushed if call_id not in evidence.fed]

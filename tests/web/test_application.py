@@ -27,6 +27,23 @@ class Order(BaseModel):
     seconds: int = Field(default=1, ge=1)
 
 
+def sockets() -> APIRouter:
+    routes = APIRouter()
+
+    @routes.websocket("/broken-socket")
+    async def broken_socket(connection: WebSocket) -> None:
+        await connection.accept()
+        raise RuntimeError(SECRET)
+
+    @routes.websocket("/late-socket")
+    async def late_socket(connection: WebSocket) -> None:
+        for kind in ("websocket.connect", "websocket.disconnect"):
+            assert (await connection.receive())["type"] == kind
+        await connection.accept()
+
+    return routes
+
+
 def router() -> APIRouter:
     routes = APIRouter()
 
@@ -62,11 +79,7 @@ def router() -> APIRouter:
 
         return StreamingResponse(body(), headers={"Content-Length": "8"})
 
-    @routes.websocket("/broken-socket")
-    async def broken_socket(connection: WebSocket) -> None:
-        await connection.accept()
-        raise RuntimeError(SECRET)
-
+    routes.include_router(sockets())
     return routes
 
 
@@ -199,6 +212,26 @@ async def test_a_socket_that_breaks_is_closed_with_1011(
         async with asyncio.timeout(5):
             assert (await socket.receive()).data == 1011
     assert SECRET not in capsys.readouterr().out + caplog.text
+
+
+async def test_a_client_that_goes_before_its_socket_is_accepted_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    handshake = (
+        b"GET /late-socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    async with serving([router()]) as (_, port):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(handshake)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        logged = ""
+        async with asyncio.timeout(5):
+            while "/late-socket" not in logged:
+                logged += capsys.readouterr().out
+                await asyncio.sleep(0.01)
+    assert "client_went_away" in logged
+    assert "unhandled_error" not in logged
 
 
 async def test_every_answer_has_the_security_headers(client: aiohttp.ClientSession) -> None:

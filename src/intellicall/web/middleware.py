@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
+from uvicorn.protocols.utils import ClientDisconnected
 
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_id
@@ -61,7 +62,7 @@ class Front:
                 await self.app(scope, receive, passage.send)
             except Refused as refused:
                 await passage.answer(refused, receive)
-            except ClientDisconnect:
+            except (ClientDisconnect, ClientDisconnected):  # while it was read, or before a socket of it was accepted
                 log.info("client_went_away")
             except Exception as error:  # noqa: BLE001 - the last resort: nothing of it reaches the client
                 log.error("unhandled_error", error=type(error).__name__, where=where_of(error))  # noqa: TRY400 - its text may be personal
