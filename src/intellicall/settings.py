@@ -80,7 +80,13 @@ class Settings(BaseSettings):
         default=None, description="Public IP address written into SIP and SDP toward carriers when the engine is behind NAT."
     )
     rtp_port_min: int = Field(default=20000, ge=1024, le=65534, description="Lowest RTP port of the embedded engine.")
-    rtp_port_max: int = Field(default=29999, ge=1025, le=65535, description="Highest RTP port of the embedded engine.")
+    rtp_port_max: int = Field(
+        default=29999,
+        ge=1025,
+        le=65535,
+        description="Highest RTP port of the embedded engine. Of 4000 ports or more, each engine that is started uses a part: "
+        "other ports than the engine before it. Calls need four each.",
+    )
 
     hold_music: Path | None = Field(
         default=None,

@@ -11,7 +11,7 @@ from tests.support.engines import plan
 
 from intellicall.clock import SystemClock
 from intellicall.settings import Settings
-from intellicall.telephony.asterisk.config import MODULES, EngineSite, configuration
+from intellicall.telephony.asterisk.config import MODULES, RTP_CONF, EngineSite, configuration, next_rtp_conf
 from intellicall.telephony.asterisk.dialplan import call_variables, recording_file, trunk_endpoint, wire_number
 from intellicall.telephony.asterisk.embedded import embedded_engine, engine_site, keep, write_operator_folder
 from intellicall.telephony.asterisk.install import EngineInstall
@@ -32,6 +32,27 @@ SITE = EngineSite(
     legs=Path("/recordings/legs.csv"),
     external_address="198.51.100.7",
 )
+
+
+def test_each_engine_has_other_rtp_ports_than_the_three_before_it() -> None:
+    files = [""]
+    for _ in range(8):
+        files.append(next_rtp_conf(files[-1], 20000, 29999))
+    assert files[1:5] == files[5:]
+    starts = [20000, 22500, 25000, 27500]
+    assert [f"rtpstart={low}\nrtpend={low + 2499}\n" in file for low, file in zip(starts, files[1:5], strict=True)] == [True] * 4
+
+
+@pytest.mark.parametrize(("low", "high", "count"), [(20000, 23998, 1), (20000, 23999, 2), (20000, 20000, 1), (20000, 19000, 1)])
+def test_a_narrow_range_of_rtp_ports_stays_whole(low: int, high: int, count: int) -> None:
+    one = next_rtp_conf("", low, high)
+    assert f"rtpstart={low}\n" in one
+    assert (f"rtpend={high}\n" in one) == (count == 1)
+    assert (next_rtp_conf(one, low, high) == one) == (count == 1)
+
+
+def test_another_range_begins_at_its_first_part() -> None:
+    assert next_rtp_conf(configuration(SITE)[RTP_CONF], 30000, 33999) == next_rtp_conf("", 30000, 33999)
 
 
 def test_the_same_site_gives_the_same_files() -> None:

@@ -1,5 +1,6 @@
 """The engine dies or hangs under a whole platform: its calls have their results at once, it comes back, nothing stale is dialed."""
 
+import contextlib
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ from tests.support.demo import until
 
 from intellicall.telephony.asterisk import last_sign
 from intellicall.telephony.asterisk.install import EngineInstall
+from intellicall.telephony.rtp_ports import parts
 from intellicall.telephony.testnet.network import TestNetwork
 from intellicall.telephony.testnet.numbers import NUMBERS
 
@@ -78,6 +80,23 @@ async def test_an_engine_that_dies_ends_its_calls_in_every_state_and_comes_back(
     await here.until_state(call_id, "ended")
 
 
+async def test_the_next_engine_hears_nothing_of_what_is_still_sent_to_the_last_ones_ports(here: Centre) -> None:
+    """A phone sends on for half a minute: no new call may be given its port."""
+    low, high = here.platform.settings.rtp_port_min, here.platform.settings.rtp_port_max
+    seen: list[set[int]] = []
+    for _ in range(2):
+        call_id = await here.call_in("talking")
+        ports = {port for port in udp_ports(here.engine_pid) if low <= port <= high}
+        assert len(ports) >= 4  # RTP and RTCP of two legs
+        seen.append({index for index, (first, last) in enumerate(parts(low, high)) if any(first <= port <= last for port in ports)})
+        os.kill(here.engine_pid, signal.SIGKILL)
+        await until(_gone(here))
+        await until(_back(here))
+        await here.until_state(call_id, "ended")
+    assert len(seen[0]) == len(seen[1]) == 1
+    assert seen[0] != seen[1]
+
+
 async def test_an_engine_that_hangs_is_noticed_and_dials_nothing_late(here: Centre) -> None:
     talking = await here.call_in("talking")
     rung = await here.rung()
@@ -100,6 +119,16 @@ async def test_an_engine_that_hangs_is_noticed_and_dials_nothing_late(here: Cent
     for call_id in (talking, again):
         await here.send("POST", f"/calls/{call_id}/hangup")
         await here.until_state(call_id, "ended")
+
+
+def udp_ports(pid: int) -> set[int]:
+    """Return the local UDP ports of a process (proc(5): `fd` and `net/udp`)."""
+    opened = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            opened.add(str(descriptor.readlink()))
+    rows = [row.split() for name in ("udp", "udp6") for row in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]]
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in opened}
 
 
 def _recorded(here: Centre, seconds: float) -> Any:

@@ -10,6 +10,7 @@ from intellicall.settings import EngineMode, Settings
 from intellicall.telephony import options
 from intellicall.telephony.checkup import EngineCheckup
 from intellicall.telephony.engine import Trunk, TrunkState
+from intellicall.telephony.rtp_ports import calls_at_once
 
 FIRST_SOUND = (22, 10, 1)
 """Versions of branch 22 before it have published vulnerabilities (Asterisk advisories of 25 June 2026)."""
@@ -115,8 +116,8 @@ def _sip_port(settings: Settings, found: EngineCheckup) -> Finding:
 
 def _rtp_ports(settings: Settings, found: EngineCheckup) -> Finding:
     name, low, high = "rtp ports", settings.rtp_port_min, settings.rtp_port_max
+    calls = calls_at_once(low, high)
     if high - low + 1 < ENOUGH_RTP:
-        calls = max((high - low + 1) // 4, 0)
         remedy = "Widen INTELLICALL_RTP_PORT_MIN and _MAX, and the firewall with them."
         return failed(name, f"The RTP range {low}–{high} carries {calls} calls at once.", remedy)
     step = max((high - low) // RTP_TRIED, 1)
@@ -125,7 +126,7 @@ def _rtp_ports(settings: Settings, found: EngineCheckup) -> Finding:
     if len(taken) * 2 > len(tried) and not found.answers:
         remedy = "End the other program, or move INTELLICALL_RTP_PORT_MIN and _MAX."
         return failed(name, f"Most of the RTP range {low}–{high} is in use by another program.", remedy)
-    return ok(name, f"The RTP range {low}–{high} (UDP) is free; it must be open in the firewall.")
+    return ok(name, f"The RTP range {low}–{high} (UDP) is free, for {calls} calls at once; it must be open in the firewall.")
 
 
 def _can_bind(host: str, port: int, kind: socket.SocketKind) -> bool:

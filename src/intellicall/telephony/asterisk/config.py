@@ -10,6 +10,7 @@ from pathlib import Path
 
 from intellicall.telephony.asterisk.bygone import LEG_FIELDS
 from intellicall.telephony.asterisk.dialplan import CHANNEL_VARIABLES, EXTENSIONS_CONF
+from intellicall.telephony.rtp_ports import parts
 
 MODULES = (
     *("res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_crypto"),
@@ -41,6 +42,9 @@ Asterisk 22 wants T1 >= 100 ms and timer B >= 64 × T1: on UDP an unanswered INV
 """
 
 
+RTP_CONF = "rtp.conf"
+"""The one file that differs from one start of an engine to the next: see `next_rtp_conf`."""
+
 ENGINE_OPTIONS = {"live_dangerously": "no", "hideconnect": "yes", "transmit_silence": "no", "defaultlanguage": "en"}
 """Section [options] of asterisk.conf."""
 
@@ -71,7 +75,7 @@ def configuration(site: EngineSite) -> dict[str, str]:
         "logger.conf": "[general]\nqueue_log=no\ndateformat=%F %T.%3q\n[logfiles]\nmessages.log => warning,error\n",
         "http.conf": _http(site),
         "ari.conf": _ari(site),
-        "rtp.conf": f"[general]\nrtpstart={site.rtp_port_min}\nrtpend={site.rtp_port_max}\nstrictrtp=yes\nicesupport=yes\n",
+        RTP_CONF: _rtp(site.rtp_port_min, site.rtp_port_max),
         "pjsip.conf": _pjsip(site),
         "sorcery.conf": SORCERY_CONF,
         "extensions.conf": EXTENSIONS_CONF,
@@ -128,6 +132,20 @@ callwaiting=400/200,0/100,400/200,0/7500
 record=1400/500,0/15000
 info=!950/330,!1400/330,!1800/330,0/1000
 """
+
+
+def next_rtp_conf(written: str, low: int, high: int) -> str:
+    """Return `rtp.conf` for an engine that is about to start: the part of the range after the one in `written`, the last engine's.
+
+    `written` is "" when there was none.
+    """
+    choices = parts(low, high)
+    last = next((index for index, (first, _) in enumerate(choices) if f"rtpstart={first}\n" in written), -1)
+    return _rtp(*choices[(last + 1) % len(choices)])
+
+
+def _rtp(low: int, high: int) -> str:
+    return f"[general]\nrtpstart={low}\nrtpend={high}\nstrictrtp=yes\nicesupport=yes\n"
 
 
 def _http(site: EngineSite) -> str:

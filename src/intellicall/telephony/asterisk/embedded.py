@@ -18,7 +18,7 @@ from intellicall.settings import Settings
 from intellicall.telephony.asterisk import hold_music
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
 from intellicall.telephony.asterisk.bygone import LEGS_FILE
-from intellicall.telephony.asterisk.config import ENGINE_OPTIONS, EngineSite, configuration
+from intellicall.telephony.asterisk.config import ENGINE_OPTIONS, RTP_CONF, EngineSite, configuration, next_rtp_conf
 from intellicall.telephony.asterisk.connection import EngineConnection
 from intellicall.telephony.asterisk.debian_tree import Progress
 from intellicall.telephony.asterisk.install import find_or_fetch
@@ -66,10 +66,16 @@ class EmbeddedProcess:
         if self._settings.hold_music is None:
             await asyncio.to_thread(hold_music.write, site.hold_music)
         files = configuration(site)
+        del files[RTP_CONF]  # it belongs to the engine that runs, and to the next one only when that is started
         files["asterisk.conf"] = self._dirs.asterisk_conf(install, **ENGINE_OPTIONS)
         write_folder(self._dirs.etc, files)
-        self._engine = EngineProcess(install, self._dirs, on_exit=self._exited)
+        self._engine = EngineProcess(install, self._dirs, on_exit=self._exited, before_launch=self._take_other_rtp_ports)
         await self._engine.start(OVERTAKEN_LEAVES_S)
+
+    def _take_other_rtp_ports(self) -> None:
+        file = self._dirs.etc / RTP_CONF
+        last = file.read_text() if file.exists() else ""
+        write_folder(self._dirs.etc, {RTP_CONF: next_rtp_conf(last, self._settings.rtp_port_min, self._settings.rtp_port_max)})
 
     def _exited(self, engine_exit: EngineExit) -> None:
         if engine_exit.restart_in_s is not None:

@@ -75,11 +75,13 @@ class EngineProcess:
         *,
         on_start: Callable[[EngineStart], None] | None = None,
         on_exit: Callable[[EngineExit], None] | None = None,
+        before_launch: Callable[[], None] = lambda: None,
     ) -> None:
         self._install = install
         self._dirs = dirs
         self._on_start = on_start or (lambda _: None)
         self._on_exit = on_exit or (lambda _: None)
+        self._before_launch = before_launch
         self._stamp_file = dirs.state / "engine.pid"
         self._lock: int | None = None
         self._pidfd: int | None = None
@@ -237,6 +239,7 @@ class EngineProcess:
 
     def _launch(self) -> EngineStart:
         self._rotate_output()
+        self._before_launch()
         engine = (*self._install.argv, "-C", str(self._dirs.configuration), "-f", "-n")
         _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
         files = FILES if most_files == resource.RLIM_INFINITY else min(FILES, most_files)

@@ -15,8 +15,8 @@ const KEYS = Object.keys(english) as (keyof typeof english)[];
 const forms = (message: Message) => (typeof message === "string" ? [message] : [message.one, message.other]);
 const slots = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
 
-/** Names that Hindi keeps in Latin letters: of products, formats, keys. */
-const NAMES = ["CRM", "https", "ID", "uuid", "UDP"];
+/** Names that Hindi keeps in Latin letters: of products, protocols, formats, keys. */
+const NAMES = ["CRM", "https", "ID", "NTP", "uuid", "UDP"];
 
 function foreignWords(text: string): string[] {
   const words = text.replace(/\{\w+\}/g, "").match(/[A-Za-z]+/g) ?? [];
