@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from tests.callbacks.samples import AT, add_account
 
 from intellicall.accounts import changes, store
-from intellicall.accounts.signing_secrets import BYTES, LONGEST_OVERLAP_S, SigningSecret, new_secret
+from intellicall.accounts.signing_secrets import BYTES, LONGEST_OVERLAP_S, MOST_SECRETS, SigningSecret, new_secret
 from intellicall.callbacks.signing import signed
 from intellicall.errors import Code, Refused
 from intellicall.storage.database import Database
@@ -58,7 +58,7 @@ def test_an_account_has_a_secret_from_its_beginning(database: Database) -> None:
     assert database.write_now(partial(changes.ensure_secret, account_id="a", now=AT)) == [secret]
 
 
-def test_rotation_keeps_the_old_secret_for_the_overlap_and_never_more_than_two(database: Database) -> None:
+def test_rotation_keeps_the_old_secrets_until_their_end_or_that_of_the_overlap(database: Database) -> None:
     database.write_now(partial(add_account, account_id="a", url=None))
     (first,) = secrets_of(database, AT)
     second, ending = database.write_now(partial(changes.rotate_secret, account_id="a", now=AT + timedelta(hours=1)))
@@ -68,11 +68,27 @@ def test_rotation_keeps_the_old_secret_for_the_overlap_and_never_more_than_two(d
     assert [one.id for one in secrets_of(database, at)] == [second.id, first.id]
     assert [one.id for one in secrets_of(database, AT + timedelta(hours=25))] == [second.id]
     third, ending = database.write_now(partial(changes.rotate_secret, account_id="a", now=at, overlap_s=600))
-    assert [one.id for one in ending] == [second.id]
-    assert [one.id for one in secrets_of(database, at)] == [third.id, second.id]
+    assert [(one.id, one.expires_at) for one in ending] == [(each.id, at + timedelta(seconds=600)) for each in (second, first)]
+    assert [one.id for one in secrets_of(database, at)] == [third.id, second.id, first.id]
     last, ending = database.write_now(partial(changes.rotate_secret, account_id="a", now=at + timedelta(minutes=5), overlap_s=0))
     assert ending == []
     assert secrets_of(database, at + timedelta(minutes=5)) == [last]
+
+
+def test_a_rotation_that_is_repeated_does_not_end_the_secret_that_the_receiver_has(database: Database) -> None:
+    """Each answer but the last was lost."""
+    database.write_now(partial(add_account, account_id="a", url=None))
+    (known,) = secrets_of(database, AT)
+    at = AT
+    for _ in range(1, MOST_SECRETS):
+        at += timedelta(minutes=1)
+        database.write_now(partial(changes.rotate_secret, account_id="a", now=at))
+        sent = signed("d1", b"{}", at, secrets_of(database, at))
+        assert sent["webhook-signature"].split(" ")[-1] == Webhook(known.text).sign("d1", at, "{}")
+    database.write_now(partial(changes.rotate_secret, account_id="a", now=at + timedelta(minutes=1)))
+    found = secrets_of(database, at + timedelta(minutes=1))
+    assert len(found) == MOST_SECRETS
+    assert known.id not in {one.id for one in found}
 
 
 @pytest.mark.parametrize("overlap_s", [-1, LONGEST_OVERLAP_S + 1])

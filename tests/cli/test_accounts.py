@@ -20,6 +20,7 @@ def test_an_onboarding_from_nothing_to_a_key_that_opens(data: Data, tmp_path: Pa
         3,
         False,
     )
+    secret = account.pop("callback_secret")
     data("agent", "add", "acme", "agent.017", "--number", "(202) 555-0101")
     assert data("number", "assign", "acme", "+1 202 555 0190") == {"number": "+12025550190", "trunks": ["sandbox"]}
     key = data("key", "create", "acme", "--kind", "browser")["key"]
@@ -27,6 +28,7 @@ def test_an_onboarding_from_nothing_to_a_key_that_opens(data: Data, tmp_path: Pa
     database = Database(f"sqlite:///{tmp_path / 'state' / 'intellicall.db'}")
     found = database.read_now(lambda c: store.authenticate_browser(c, key, datetime.now(UTC)))
     agent = database.read_now(lambda c: store.agent(c, found.id, "agent.017"))
+    assert [one.text for one in database.read_now(lambda c: store.list_secrets(c, found.id))] == [secret]
     database.close()
     assert (found.name, agent.number) == ("acme", "+12025550101")
     assert data("account", "list") == [account]

@@ -17,7 +17,7 @@ from intellicall.accounts.keys import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S, Key,
 from intellicall.accounts.numbers import parse
 from intellicall.accounts.signing_secrets import DEFAULT_OVERLAP_S as SECRETS_OVERLAP_S
 from intellicall.accounts.signing_secrets import LONGEST_OVERLAP_S as LONGEST_SECRETS_OVERLAP_S
-from intellicall.accounts.signing_secrets import SigningSecret, new_secret
+from intellicall.accounts.signing_secrets import MOST_SECRETS, SigningSecret, new_secret
 from intellicall.accounts.tables import accounts, agents, caller_ids, keys, signing_secrets, trunks, versions
 from intellicall.accounts.trunks import check_trunk
 from intellicall.errors import Code, Refused
@@ -247,14 +247,16 @@ def ensure_secret(connection: Connection, account_id: str, now: datetime) -> lis
 def rotate_secret(
     connection: Connection, account_id: str, now: datetime, overlap_s: int = SECRETS_OVERLAP_S
 ) -> tuple[SigningSecret, list[SigningSecret]]:
-    """Make a new signing secret; the newest old one goes on signing beside it for `overlap_s` seconds, older ones end at once.
+    """Make a new signing secret; the newest old one goes on signing beside it for `overlap_s` seconds.
 
-    So at most two are valid. Returns the new one and those that still sign. Raises Refused INVALID_FIELD.
+    Older ones go on until their own end, or that of the overlap when it is earlier: who rotates again, since the answer was lost,
+    has not thereby ended the one that the receiver knows. `MOST_SECRETS` are valid at most; the oldest end at once. Returns the new
+    one and those that still sign. Raises Refused INVALID_FIELD.
     """
     if not 0 <= overlap_s <= LONGEST_SECRETS_OVERLAP_S:
         raise Refused(Code.INVALID_FIELD, f"The overlap is 0 to {LONGEST_SECRETS_OVERLAP_S:,} seconds.", field="overlap")
     valid = [secret for secret in store.list_secrets(connection, account_id) if secret.valid(now)]
-    ending = [secret.ending(now, overlap_s if number == 0 else 0) for number, secret in enumerate(valid)]
+    ending = [secret.ending(now, overlap_s if number < MOST_SECRETS - 1 else 0) for number, secret in enumerate(valid)]
     for secret in ending:
         connection.execute(update(signing_secrets).where(signing_secrets.c.id == secret.id).values(expires_at=secret.expires_at))
     born = _store_secret(connection, new_secret(account_id, now))

@@ -15,6 +15,8 @@ BYTES = 32  # Standard Webhooks: 24 to 64
 HINT = 4  # last characters before the padding that are shown, so that people can tell secrets apart
 DEFAULT_OVERLAP_S = 86_400
 LONGEST_OVERLAP_S = 30 * 86_400
+MOST_SECRETS = 4
+"""Valid at once, so that the header of a callback stays short: two in a rotation, more when it is repeated."""
 
 
 @dataclass(frozen=True, slots=True)

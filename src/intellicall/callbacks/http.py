@@ -91,9 +91,10 @@ class CallbackApi:
         return JSONResponse(delivery_view(made), status_code=201)
 
     async def rotate(self, request: HttpRequest) -> JSONResponse:
-        """Make a new secret. The one of before goes on signing beside it for `overlap_hours`; an older one ends at once.
+        """Make a new secret. The one of before goes on signing beside it for `overlap_hours`.
 
-        The new secret is shown now and never again. Sent twice, it makes two.
+        The new secret is shown now and never again. When the answer was lost, send it again: that makes another one, and the one
+        that the receiver has still goes on signing until its end. At most four sign; `overlap_hours` 0 ends all but the new one.
         """
         account = await self._enter(request)
         overlap_s = (await _read(request, Rotation)).overlap_hours * 3600

@@ -7,9 +7,11 @@ from ipaddress import ip_network
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Connection
 
 from intellicall.accounts import changes, store
 from intellicall.accounts.account import Account, Network, Retries, WhenDiskFull
+from intellicall.accounts.signing_secrets import SigningSecret
 from intellicall.cli.storage import now, read, write
 from intellicall.cli.terminal import Fault, Json, Record, answer
 from intellicall.errors import Code, Refused
@@ -111,8 +113,14 @@ def create(
         alert_url=alert_url,
         allowed_networks=_networks(allow_network),
     )
-    write(lambda connection: changes.create_account(connection, account, now()))
-    answer(shown(account), f"Account {name} is created. Next: `intellicall key create {name}`.", as_json=as_json)
+
+    def work(connection: Connection) -> SigningSecret:
+        changes.create_account(connection, account, now())
+        return changes.ensure_secret(connection, account.id, now())[0]
+
+    record = {**shown(account), "callback_secret": write(work).text}
+    said = f"Account {name} is created. Its callback secret cannot be shown again. Next: `intellicall key create {name}`."
+    answer(record, said, as_json=as_json)
 
 
 @app.command()
