@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.php import php
 
 from intellicall.accounts.signing_secrets import SigningSecret, new_secret
 from intellicall.callbacks.signing import signed
@@ -72,6 +73,14 @@ def test_node(tmp_path: Path) -> None:
         "  console.log(JSON.stringify(verified(one.secret, one.headers, Buffer.from(one.body))));\n"
     )
     check(tmp_path / "receiver.js", code("js") + ask, "node")
+
+
+def test_php(tmp_path: Path) -> None:
+    ask = (
+        "foreach (json_decode(stream_get_contents(STDIN), true) as $one)\n"
+        "    echo json_encode(verified($one['secret'], $one['headers'], $one['body'])), \"\\n\";\n"
+    )
+    check(tmp_path / "receiver.php", f"<?php\n{code('php')}\n{ask}", *php())
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="there is no Java here")
