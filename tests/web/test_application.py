@@ -214,7 +214,9 @@ async def test_a_socket_that_breaks_is_closed_with_1011(
     assert SECRET not in capsys.readouterr().out + caplog.text
 
 
-async def test_a_client_that_goes_before_its_socket_is_accepted_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_client_that_goes_before_its_socket_is_accepted_is_no_error(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     handshake = (
         b"GET /late-socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -232,6 +234,7 @@ async def test_a_client_that_goes_before_its_socket_is_accepted_is_no_error(caps
                 await asyncio.sleep(0.01)
     assert "client_went_away" in logged
     assert "unhandled_error" not in logged
+    assert caplog.text == "", "uvicorn knows"
 
 
 async def test_every_answer_has_the_security_headers(client: aiohttp.ClientSession) -> None:

@@ -31,7 +31,7 @@ from intellicall.callbacks.signing import signed
 from intellicall.callbacks.transport import HttpTransport
 from intellicall.clock import Clock
 from intellicall.storage.database import Database, StorageUnavailable
-from intellicall.web.middleware import where_of
+from intellicall.where import where_of
 
 log = structlog.get_logger()
 

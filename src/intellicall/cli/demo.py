@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from intellicall.cli.serve import set_up_logs
+from intellicall.cli.logs import set_up_logs
 from intellicall.settings import load
 
 

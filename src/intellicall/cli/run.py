@@ -8,7 +8,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from intellicall.cli.serve import set_up_logs
+from intellicall.cli.logs import set_up_logs
 from intellicall.settings import load
 from intellicall.supervisor import PlatformDied, Supervisor
 

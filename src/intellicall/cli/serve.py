@@ -2,19 +2,17 @@
 
 import asyncio
 import gc
-import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from socket import socket
 from typing import Annotated
 
-import orjson
 import structlog
 import typer
 import uvloop
 
+from intellicall.cli.logs import set_up_logs
 from intellicall.settings import Settings, load
 from intellicall.supervisor import OVERTAKEN
 from intellicall.web.listening import Held, nothing_held
@@ -81,28 +79,3 @@ def _calm_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-
-
-_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-"""Where it broke, and never with what was in the variables there: numbers, keys, secrets."""
-
-
-def set_up_logs(settings: Settings) -> None:
-    """Log one line an event to standard output: JSON for machines or text for people."""
-    level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
-    rendering: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)]
-        if settings.log_format == "text"
-        else [_TRACEBACKS, structlog.processors.JSONRenderer(serializer=orjson.dumps)]
-    )
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *rendering,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory() if settings.log_format == "text" else structlog.BytesLoggerFactory(),
-        cache_logger_on_first_use=True,
-    )

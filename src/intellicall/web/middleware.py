@@ -4,7 +4,6 @@ The log line names the route's pattern, never the path or the query: those carry
 """
 
 import time
-import traceback
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from intellicall.errors import Code, Refused
 from intellicall.ids import new_id
 from intellicall.web.address import Network, travelled_encrypted
 from intellicall.web.problem import problem_response
+from intellicall.where import where_of
 
 log = structlog.get_logger()
 
@@ -62,8 +62,11 @@ class Front:
                 await self.app(scope, receive, passage.send)
             except Refused as refused:
                 await passage.answer(refused, receive)
-            except (ClientDisconnect, ClientDisconnected):  # while it was read, or before a socket of it was accepted
+            except ClientDisconnect:  # while its request was read
                 log.info("client_went_away")
+            except ClientDisconnected:  # before its socket was accepted: uvicorn wants to know
+                log.info("client_went_away")
+                raise
             except Exception as error:  # noqa: BLE001 - the last resort: nothing of it reaches the client
                 log.error("unhandled_error", error=type(error).__name__, where=where_of(error))  # noqa: TRY400 - its text may be personal
                 await passage.answer(Refused(Code.INTERNAL), receive)
@@ -128,10 +131,3 @@ class _Passage:
             status=self.status,
             ms=round((time.monotonic() - self._began) * 1000, 1),
         )
-
-
-def where_of(error: BaseException) -> list[str]:
-    """Return file, line and function of each frame; an exception's own text may hold personal data and is left out."""
-    return [
-        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
-    ]
