@@ -219,7 +219,7 @@ class Platform:
             engine=self.engine,
             shelf=self.shelf,
             clock=self.clock,
-            recording_url=lambda name: f"{self.public_url}/recordings/{name}.wav",
+            recording_url=self._recording_url,
             changed=self._call_changed,
             pressed=self._key_pressed,
             space=self.space,
@@ -248,6 +248,9 @@ class Platform:
         """Where the engine takes SIP from softphones; the scripted engine does not."""
         return self.engine.sip_url if isinstance(self.engine, AsteriskEngine) else None
 
+    def _recording_url(self, name: str) -> str:
+        return f"{self.public_url}/recordings/{name}.wav"
+
     def _make_application(self) -> FastAPI:
         proxies = list(self.settings.trusted_proxies)
         door = Door(self.clock, proxies)
@@ -268,7 +271,7 @@ class Platform:
             events_router(EventsApi(self.database, self.hub, door)),
             feed_router(FeedApi(self.database, self.clock, door)),
             callbacks_router(CallbackApi(self.database, self.clock, door, self.courier)),
-            recording_router(RecordingApi(self.database, self.eraser, door)),
+            recording_router(RecordingApi(self.database, self.eraser, door, self._recording_url)),
             recordings_router(RecordingsDoor(self.database, self.shelf, self.encoder, self.clock, proxies)),
             softphone_router(softphone),
             health_router(

@@ -1,6 +1,7 @@
 """What the link answers in each state of a recording, in which formats, and who is remembered to have had it."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -9,7 +10,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection, event
 from tests.callbacks.samples import AT
-from tests.recordings.site import SIZE, Site
+from tests.recordings.site import AUDIO, SIZE, Site
 
 from intellicall.recordings import access as access_log
 from intellicall.recordings import store
@@ -55,6 +56,46 @@ async def test_each_state_has_its_answer(site: Site, change: str, suffix: str) -
     async with site.client.head(site.link(name, suffix)) as head:
         assert (head.status, await head.read()) == (status, b"")
     assert await site.accesses(name) == []
+
+
+@pytest.mark.parametrize("suffix", ["wav", "opus", "mp3"])
+async def test_what_there_is_of_a_recording_that_lacks_a_part_is_for_who_asks_for_just_that(site: Site, suffix: str) -> None:
+    name = await site.record()
+    _, whole = await site.get(site.link(name, suffix))
+    await site.database.write(partial(store.incomplete, name=name, seconds=1.0, at=AT))
+    for link in (site.link(name, suffix), f"{site.link(name, suffix)}?part=false"):
+        response, body = await site.get(link)
+        assert response.status == 410
+        assert "`?part=true` has what there is: 1.0 s" in json.loads(body)["detail"]
+    response, body = await site.get(f"{site.link(name, suffix)}?part=true")
+    assert (response.status, body) == (200, whole)
+    assert response.headers["Content-Disposition"] == f'attachment; filename="recording-part.{suffix}"'
+    assert (await site.get(f"{site.link(name, suffix)}?part=true", Range="bytes=0-9"))[0].status == 206
+    await site.database.write(partial(_erasing, name=name, reason="deleted"))
+    assert (await site.get(f"{site.link(name, suffix)}?part=true"))[0].status == 410
+
+
+async def test_a_part_that_was_never_made_into_a_file_is_made_when_it_is_asked_for(site: Site) -> None:
+    name = await site.begin()
+    (site.folder / f"{name}.raw").write_bytes(AUDIO)
+    await site.database.write(partial(store.incomplete, name=name, seconds=1.0, at=AT))
+    (site.folder / f"{name}.wav.part").mkdir()  # what the disk refuses now
+    for suffix in ("wav", "mp3"):
+        assert (await site.get(f"{site.link(name, suffix)}?part=true"))[0].status == 503
+    (site.folder / f"{name}.wav.part").rmdir()
+    response, body = await site.get(f"{site.link(name)}?part=true")
+    assert (response.status, body[44:]) == (200, AUDIO)
+    (site.folder / f"{name}.wav").unlink()
+    assert (await site.get(f"{site.link(name)}?part=true"))[0].status == 410, "it is lost"
+
+
+async def test_only_what_lacks_a_part_is_called_a_part(site: Site) -> None:
+    name = await site.record()
+    response, _ = await site.get(f"{site.link(name)}?part=true")
+    assert (response.status, response.headers["Content-Disposition"]) == (200, 'attachment; filename="recording.wav"')
+    await site.database.write(partial(store.failed, name=name, at=AT))
+    assert (await site.get(f"{site.link(name)}?part=true"))[0].status == 410
+    assert (await site.get(f"{site.link(name)}?part=some"))[0].status == 422
 
 
 async def test_what_was_pending_can_be_had_when_it_is_ready(site: Site) -> None:

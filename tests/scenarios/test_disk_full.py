@@ -82,7 +82,7 @@ async def events_of(demo: Demo, call_id: str) -> list[tuple[str, Json]]:
     return [(kind, json.loads(data)) for kind, data in rows]
 
 
-async def test_the_disk_becomes_full_in_the_middle_of_a_call(small: Demo) -> None:
+async def test_the_disk_becomes_full_in_the_middle_of_a_call(small: Demo, tmp_path: Path) -> None:
     await until(partial(level, small, "ok"))
     call_id = (await small.start_call("tone_1000"))["call_id"]
     answered = at((await small.until_state(call_id, "talking"))["answer_time"])
@@ -101,6 +101,9 @@ async def test_the_disk_becomes_full_in_the_middle_of_a_call(small: Demo) -> Non
     _, shown = await small.request("GET", f"/calls/{call_id}/recording")
     assert shown["state"] == "disk_full"
     assert 1 < shown["seconds"] < result["duration"]
+    assert shown["recording_url"] is None
+    async with small.http.get(shown["part_url"]) as answer:
+        assert answer.status in (200, 503), "with room for it or without"
     assert small.logged('"disk_space"') == 1
 
     rung = await small.phones_rung()
@@ -109,6 +112,11 @@ async def test_the_disk_becomes_full_in_the_middle_of_a_call(small: Demo) -> Non
     assert (status, problem["code"]) == (503, "recording_disk_full")
     assert await small.phones_rung() == rung, "nothing rang"
     make_room(small)
+    left, right = await download(small, shown["part_url"], tmp_path)
+    length = len(left) / audio.SAMPLE_RATE
+    assert length == pytest.approx(shown["seconds"], abs=0.05)
+    assert audio.tone_seconds(left, 1000) > HEARD * length
+    assert audio.tone_seconds(right, 440) > HEARD * length
     assert (await small.request("DELETE", f"/calls/{call_id}/recording"))[0] == 204
     assert list((small.state / "recordings").glob("crm_*")) == []
 

@@ -1,5 +1,6 @@
 """A call's recording for the account's backend: what became of it, who has had it, and its deletion."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from fastapi import APIRouter
@@ -19,6 +20,7 @@ from intellicall.recordings import access, recording
 from intellicall.recordings import store as recordings
 from intellicall.recordings.access import Access, What
 from intellicall.recordings.erasing import Eraser
+from intellicall.recordings.http import PART_QUERY
 from intellicall.recordings.outcome import Outcome
 from intellicall.recordings.recording import Recording
 from intellicall.storage.database import Database
@@ -43,6 +45,7 @@ class RecordingView(BaseModel):
     call_id: str
     state: Outcome | Literal["recording"] = Field(description="What became of it; `recording`: the call goes on.")
     recording_url: str | None
+    part_url: str | None = Field(description="What there is of a recording that lacks a part (`incomplete`, `disk_full`).")
     seconds: float | None
     bytes: int | None
     sha256: str | None = Field(description="Of the WAV file, in hex digits.")
@@ -54,6 +57,7 @@ _SHOWN = {
     "call_id": CALL_ID,
     "state": Outcome.READY,
     "recording_url": RECORDING_URL,
+    "part_url": None,
     "seconds": 150.0,
     "bytes": 4_800_044,
     "sha256": SHA256,
@@ -61,11 +65,23 @@ _SHOWN = {
     "accesses": [{"at": "2026-07-03T10:05:00Z", "address": "198.51.100.7", "what": What.MP3, "bytes": 1_190_880}],
 }
 _DELETED = _SHOWN | {"state": Outcome.DELETED, "recording_url": None, "where": None}
+_PART = _SHOWN | {
+    "state": Outcome.INCOMPLETE,
+    "recording_url": None,
+    "part_url": f"{RECORDING_URL}?{PART_QUERY}",
+    "seconds": 97.4,
+    "bytes": None,
+    "sha256": None,
+}
 _OFF = _DELETED | {"state": Outcome.OFF, "seconds": None, "bytes": None, "sha256": None, "accesses": []}
 _SHOW = operation(
     "showRecording",
     "Show a call's recording and who has had it",
-    {200: Answer("The recording.", RecordingView, {"ready": _SHOWN, "deleted": _DELETED, "not_recorded": _OFF})},
+    {
+        200: Answer(
+            "The recording.", RecordingView, {"ready": _SHOWN, "incomplete": _PART, "deleted": _DELETED, "not_recorded": _OFF}
+        )
+    },
     [NO_CALL, Refused(Code.UNKNOWN_FIELD, field="page")],
 )
 _DELETE = operation(
@@ -79,7 +95,8 @@ _DELETE = operation(
 class RecordingApi:
     """The handlers."""
 
-    def __init__(self, database: Database, eraser: Eraser, door: Door) -> None:
+    def __init__(self, database: Database, eraser: Eraser, door: Door, link: Callable[[str], str]) -> None:
+        self._link = link
         self._database = database
         self._eraser = eraser
         self._door = door
@@ -91,7 +108,8 @@ class RecordingApi:
 
         def shown(connection: Connection) -> dict[str, Any]:
             entry, kept = _find(connection, check(connection).id, call_id)
-            return _view(entry, kept, access.accesses(connection, kept.name) if kept else [])
+            part = self._link(kept.name) if kept and kept.state is recording.State.INCOMPLETE and kept.seconds else None
+            return _view(entry, kept, part, access.accesses(connection, kept.name) if kept else [])
 
         return JSONResponse(await self._database.read(shown))
 
@@ -124,12 +142,13 @@ def _find(connection: Connection, account_id: str, call_id: str) -> tuple[Entry,
     return entry, recordings.of_call(connection, call_id)
 
 
-def _view(entry: Entry, kept: Recording | None, accesses: list[Access]) -> dict[str, Any]:
+def _view(entry: Entry, kept: Recording | None, part: str | None, accesses: list[Access]) -> dict[str, Any]:
     gone = kept is None or kept.state in (recording.State.ERASING, recording.State.ERASED, recording.State.NONE)
     return {
         "call_id": entry.call.id,
         "state": Outcome.DELETED if kept and kept.reason else entry.recording or "recording",
         "recording_url": entry.recording_url,
+        "part_url": f"{part}?{PART_QUERY}" if part else None,
         "seconds": kept.seconds if kept else None,
         "bytes": kept.bytes if kept else None,
         "sha256": kept.sha256 if kept else None,

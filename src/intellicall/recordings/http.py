@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 
@@ -89,6 +89,13 @@ RecordingFile = Annotated[
     ),
 ]
 
+PART_QUERY = "part=true"
+"""Behind the link: what there is of a recording of which a part is missing."""
+WantsPart = Annotated[
+    bool,
+    Query(description="Of a recording that lacks a part (`incomplete`, `disk_full`): what there is, in place of 410."),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -103,11 +110,12 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What a request is about. `varies`: the answer depends on Accept."""
+    """What a request is about. `varies`: the answer depends on Accept. `part`: what there is of it will do."""
 
     name: str
     form: Format
     varies: bool
+    part: bool = False
 
 
 def router(door: Door) -> APIRouter:
@@ -118,14 +126,16 @@ def router(door: Door) -> APIRouter:
     routes = APIRouter()
 
     @routes.api_route("/recordings/{file}", methods=["GET", "HEAD"], tags=["recordings"], response_class=Response, **_DESCRIBED)
-    async def recording(file: RecordingFile, request: Request) -> Response:
+    async def recording(file: RecordingFile, request: Request, *, part: WantsPart = False) -> Response:
         """Download a call's recording: stereo, left is the customer, right is what the customer heard.
 
         `.wav` is the recording; `.opus`, `.mp3` and `Accept` get the same in another format, made when it is asked for. Range
-        requests are answered with one part (206). 409: the call goes on. 410: it is gone, and `reason` says why.
+        requests are answered with one part (206). 409: the call goes on. 410: it is gone, and `reason` says why. A recording of
+        which a part is missing is 410 as well, unless `part=true` says that you know.
         """
-        asked = _asked(file, request)
+        asked = replace(_asked(file, request), part=part)
         found = await _find(door, asked)
+        asked = replace(asked, part=found.state is State.INCOMPLETE)
         opened = await _open(door, found, asked)
         if opened is None:
             return JSONResponse({"recording": "pending"}, 202, _HEADERS | {"Retry-After": str(COME_BACK_S)})
@@ -159,6 +169,11 @@ async def _find(door: Door, asked: _Asked) -> Recording:
             return found
         case State.ERASING | State.ERASED:
             raise Refused(Code.RECORDING_GONE, reason=found.reason or What.RETENTION)
+        case State.INCOMPLETE if asked.part:
+            return found
+        case State.INCOMPLETE:
+            kept = f"A part of the audio is missing. `?{PART_QUERY}` has what there is: {found.seconds or 0:.1f} s."
+            raise Refused(Code.RECORDING_GONE, kept, reason="failed")
         case _:
             raise Refused(Code.RECORDING_GONE, reason="failed")
 
@@ -169,9 +184,9 @@ async def _open(door: Door, found: Recording, asked: _Asked) -> OpenRecording | 
         return None
     try:
         if asked.form is Format.WAV:
-            opened = await door.shelf.open(found.name)
+            opened = await _source(door, found)
         else:
-            return await door.encoder.open(found.name, asked.form, partial(door.shelf.open, found.name))
+            return await door.encoder.open(found.name, asked.form, partial(_source, door, found))
     except NothingThere:
         opened = None
     except RemoteError as error:
@@ -183,9 +198,23 @@ async def _open(door: Door, found: Recording, asked: _Asked) -> OpenRecording | 
     return opened
 
 
+async def _source(door: Door, found: Recording) -> OpenRecording | None:
+    """Open the WAV file. What lacks a part may not have been made into one yet: the disk did not let us. Raises Refused."""
+    opened = await door.shelf.open(found.name)
+    if opened is None and found.state is State.INCOMPLETE:
+        try:
+            await door.shelf.seal(found.name)
+        except OSError as error:
+            log.warning("recording_part_not_made", call_id=found.call_id, error=type(error).__name__)
+            raise Refused(Code.STORAGE_UNAVAILABLE, "The disk does not let us put the part together at the moment.") from None
+        opened = await door.shelf.open(found.name)
+    return opened
+
+
 def _answer(door: Door, request: Request, asked: _Asked, opened: OpenRecording) -> Response:
     media_type = KINDS[asked.form].media_types[0]
-    headers = _HEADERS | {"ETag": opened.etag, "Content-Disposition": f'attachment; filename="recording.{asked.form}"'}
+    named = "recording-part" if asked.part else "recording"
+    headers = _HEADERS | {"ETag": opened.etag, "Content-Disposition": f'attachment; filename="{named}.{asked.form}"'}
     if asked.varies:
         headers["Vary"] = "Accept"
     if _matches(request.headers.get("if-none-match"), opened.etag):
