@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 
 import pytest
 from tests.asterisk.conftest import MakeCall
@@ -121,6 +122,22 @@ async def test_trying_alone_is_not_ringing_and_the_ring_limit_counts_over_all_tr
         assert 6.9 < (customer.at - answered.at).total_seconds() < 8.5  # the engine's dialplan counts whole seconds
         assert [request.method for request in second.requests] == ["INVITE", "CANCEL"]
     assert (customer.cause, customer.by_far_end) == (Cause.CARRIER_TIMEOUT, False)
+
+
+async def test_no_trunk_is_tried_when_the_ring_limit_is_over(real: RealEngine, test_network: TestNetwork, call: MakeCall) -> None:
+    """The engine counts the limit in whole seconds of its clock: the last one may have begun. To dial for none has no limit."""
+    async with sip_peer(always("100 Trying")) as first, sip_peer(always("180 Ringing")) as second:
+        await real.engine.set_trunks([test_network.trunk, first.trunk("a"), second.trunk("b")])
+        made = await call(customer_number=CUSTOMER, trunks=("a", "b"), customer_ring_s=3).to_agent()
+        await until(lambda: 0.4 < time.time() % 1 < 0.5)
+        began = int(time.time())
+        await real.engine.ring_customer(made.plan)
+        await until(lambda: len(first.requests) == 1)
+        await until(lambda: time.time() > began + 3.02)
+        first.answer(first.requests[0], "503 Service Unavailable")
+        _, customer = await made.over()
+        assert second.requests == []
+    assert (customer.cause, customer.sip_code) == (Cause.CARRIER_FAILURE, 503)
 
 
 async def test_all_trunks_failing_is_the_carriers_failure(real: RealEngine, test_network: TestNetwork, call: MakeCall) -> None:

@@ -50,6 +50,9 @@ class SipPeer:
     requests: list[Request] = field(default_factory=list)
     acks: int = 0
     _seen: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _lines: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _send: Callable[[str], None] = field(default=lambda _: None)
+    """Sends to who asked last; over UDP only."""
 
     def of(self, method: str) -> list[Request]:
         return [request for request in self.requests if request.method == method]
@@ -57,6 +60,12 @@ class SipPeer:
     def trunk(self, name: str, **changes: object) -> Trunk:
         """Return the trunk that leads here."""
         return Trunk(name, "127.0.0.1", self.port, self.transport, **changes)  # type: ignore[arg-type]
+
+    def answer(self, request: Request, answer: str) -> None:
+        """Answer a request that came earlier. Over UDP."""
+        key = (request.headers["call-id"], request.headers["cseq"])
+        self._seen[key] = [_response(answer, self._lines[key])]
+        self._send(self._seen[key][0])
 
     def take(self, text: str) -> list[str]:
         """Take one message and return the responses to it."""
@@ -76,6 +85,7 @@ class SipPeer:
         if key not in self._seen:
             request = Request(method, uri, headers, body)
             self.requests.append(request)
+            self._lines[key] = lines
             self._seen[key] = [_response(answer, lines) for answer in self._chosen(request)]
             if method == "CANCEL":
                 invite = (headers["call-id"], headers["cseq"].replace("CANCEL", "INVITE"))
@@ -147,5 +157,6 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._peer._send = lambda text: self._transport.sendto(text.encode(), addr)
         for response in self._peer.take(data.decode()):
             self._transport.sendto(response.encode(), addr)
