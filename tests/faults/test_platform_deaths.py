@@ -23,6 +23,8 @@ from intellicall.telephony.testnet.numbers import NUMBERS
 pytestmark = pytest.mark.asterisk
 
 ADOPTED_S = 2.0
+UNHEARD_S = 0.35
+"""A tone is looked for by tenths of a second: the first and the last are not whole, and one packet lost on the way spoils another."""
 
 
 @pytest.fixture
@@ -80,8 +82,8 @@ async def test_a_platform_that_is_killed_is_back_at_once_and_its_call_was_heard_
     wav = site.settings.recordings_dir / Path(result["recording_url"]).name
     left, right = audio.read_wav_stereo(wav)
     seconds = len(left) / audio.SAMPLE_RATE
-    assert audio.tone_seconds(left, 1000) > 0.97 * seconds
-    assert audio.tone_seconds(right, 440) > 0.97 * seconds
+    for side, tone in ((left, 1000), (right, 440)):
+        assert seconds - audio.tone_seconds(side, tone) < UNHEARD_S
     assert result["duration"] == pytest.approx(seconds, abs=1)
     assert await site.rung() == rung
     assert len(site.results(call_id)) == 1

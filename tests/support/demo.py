@@ -267,7 +267,10 @@ class Demo:
         """Return what the platform logged as an error and no test brings about: a bug of ours."""
         lines = [json.loads(line) for file in Path(self.facts["log_dir"]).glob("*.log") for line in file.read_text().splitlines()]
         errors = [line for line in lines if line["level"] in {"error", "critical"} and line["event"] not in BROUGHT_ABOUT]
-        return [json.dumps({key: line.get(key) for key in ("event", "call_id", "error", "where", "timestamp")}) for line in errors]
+        return [
+            json.dumps({key: line.get(key) for key in ("event", "logger", "text", "call_id", "error", "where", "timestamp")})
+            for line in errors
+        ]
 
     def logs(self) -> list[Path]:
         """Return every log file: the platform's and both engines'."""

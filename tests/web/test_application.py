@@ -41,6 +41,13 @@ def sockets() -> APIRouter:
             assert (await connection.receive())["type"] == kind
         await connection.accept()
 
+    @routes.websocket("/closing-socket")
+    async def closing_socket(connection: WebSocket) -> None:
+        """It is being closed, and nobody has told its handler yet."""
+        connection._receive.__self__.transport.close()  # type: ignore[attr-defined]
+        await connection.accept()
+        await connection.send_text("hello")
+
     return routes
 
 
@@ -214,24 +221,26 @@ async def test_a_socket_that_breaks_is_closed_with_1011(
     assert SECRET not in capsys.readouterr().out + caplog.text
 
 
+@pytest.mark.parametrize("path", ["/late-socket", "/closing-socket"])
 async def test_a_client_that_goes_before_its_socket_is_accepted_is_no_error(
-    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    path: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     handshake = (
-        b"GET /late-socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     async with serving([router()]) as (_, port):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(handshake)
+        writer.write(handshake.encode())
         await writer.drain()
-        writer.close()
-        await writer.wait_closed()
+        if path == "/late-socket":
+            writer.close()
         logged = ""
         async with asyncio.timeout(5):
-            while "/late-socket" not in logged:
+            while path not in logged:
                 logged += capsys.readouterr().out
                 await asyncio.sleep(0.01)
+        writer.close()
     assert "client_went_away" in logged
     assert "unhandled_error" not in logged
     assert caplog.text == "", "uvicorn knows"

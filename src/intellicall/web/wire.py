@@ -15,6 +15,7 @@ from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 
@@ -397,6 +398,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self.transport.abort()  # closing would wait until somebody reads what was written
 
     async def send(self, message: Any) -> None:
+        if self.transport.is_closing() and not self.handshake_complete:
+            raise ClientDisconnected  # uvicorn 0.54 would take it for accepted, and say later that it never was
         await super().send(message)
         if message["type"] == "websocket.close" and self._abort_timer is None:
             self._abort_timer = self.loop.call_later(2 * self.limits.close_s, self.transport.abort)
