@@ -1,5 +1,6 @@
 """Fixtures for every room's tests: the real engine, the test network, SIPp, free ports. Keep it small."""
 
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -52,3 +53,13 @@ async def test_network(engine_install: EngineInstall, short_tmp: Path) -> AsyncI
 def free_port() -> int:
     """Return a port that is free for UDP and TCP on loopback at this moment."""
     return find_free_port()
+
+
+@pytest.fixture(autouse=True)
+def _libraries_have_nothing_to_complain_of(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """An error that uvicorn or asyncio logs (a task's that nobody took, a socket left half-open) is a bug of ours."""
+    yield
+    complaints = [
+        f"{record.name}: {record.getMessage()}" for record in caplog.get_records("call") if record.levelno >= logging.ERROR
+    ]
+    assert not complaints, complaints

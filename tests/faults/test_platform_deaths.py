@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asterisk
 
 ADOPTED_S = 2.0
 UNHEARD_S = 0.35
-"""A tone is looked for by tenths of a second: the first and the last are not whole, and one packet lost on the way spoils another."""
+"""A tone is looked for by tenths of a second: the first and the last are not whole, and one packet that is lost spoils another."""
 
 
 @pytest.fixture

@@ -210,6 +210,8 @@ async def test_an_answer_that_breaks_in_the_middle_is_cut_off(
         with pytest.raises(aiohttp.ClientError):
             await answer.read()
     assert SECRET not in capsys.readouterr().out + caplog.text
+    assert [record.getMessage() for record in caplog.records] == ["ASGI callable returned without completing response."]
+    caplog.clear()  # uvicorn says so when it cuts an answer off, as it is to
 
 
 async def test_a_socket_that_breaks_is_closed_with_1011(

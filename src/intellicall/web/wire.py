@@ -401,5 +401,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         if self.transport.is_closing() and not self.handshake_complete:
             raise ClientDisconnected  # uvicorn 0.54 would take it for accepted, and say later that it never was
         await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True  # answered, be it by a refusal: uvicorn forgets those (`websocket.http.response`)
         if message["type"] == "websocket.close" and self._abort_timer is None:
             self._abort_timer = self.loop.call_later(2 * self.limits.close_s, self.transport.abort)
