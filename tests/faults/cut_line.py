@@ -7,7 +7,10 @@ from contextlib import asynccontextmanager
 
 
 class CutLine:
-    """Passes bytes on. `cut_after` names what a request must contain for its reply, and everything after it, to be lost."""
+    """Passes bytes on. `cut_after` names what a request must contain for its reply, and everything after it, to be lost.
+
+    With `holds`, the request itself stays on the way, and its connection with the engine open, until `release`.
+    """
 
     def __init__(self, target: int) -> None:
         self.port = 0
@@ -15,6 +18,8 @@ class CutLine:
         self.cut_after: bytes | None = None
         self.cut = asyncio.Event()
         self.silent = False
+        self.holds = False
+        self._held: tuple[asyncio.StreamWriter, bytes] | None = None
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -22,7 +27,18 @@ class CutLine:
     def close_all(self) -> None:
         """Close every connection politely, both ways."""
         for writer in list(self._writers):
+            self._close(writer)
+
+    def _close(self, writer: asyncio.StreamWriter) -> None:
+        if self._held is None or writer is not self._held[0]:
             writer.close()
+
+    async def release(self) -> None:
+        """Let the engine have what was held."""
+        assert self._held is not None
+        writer, data = self._held
+        writer.write(data)
+        await writer.drain()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -45,16 +61,22 @@ class CutLine:
             while data := await reader.read(65536):
                 if self.silent or (self.cut.is_set() and not watch):
                     continue
-                writer.write(data)
-                await writer.drain()
-                if watch and self.cut_after is not None and self.cut_after in _unmasked(data):
+                found = watch and self.cut_after is not None and self.cut_after in _unmasked(data)
+                if found and self.holds:
+                    self._held = (writer, data)
+                else:
+                    writer.write(data)
+                    await writer.drain()
+                if found:
                     self.cut_after = None
                     self.cut.set()
         for end in (writer, *others):
             self._writers.discard(end)
-            end.close()
+            self._close(end)
 
     async def stop(self) -> None:
+        if self._held is not None:
+            self._held[0].close()
         self.close_all()
         for task in self._tasks:
             task.cancel()

@@ -17,6 +17,7 @@ from tests.support.sipp import until
 from intellicall.clock import SystemClock
 from intellicall.telephony.asterisk.adapter import AsteriskEngine
 from intellicall.telephony.asterisk.ami import AmiLink
+from intellicall.telephony.asterisk.bygone import LEGS_FILE
 from intellicall.telephony.asterisk.connection import RequestRefused
 from intellicall.telephony.asterisk.dialplan import LIFTED_CONTEXT
 from intellicall.telephony.engine import Arrangement, EngineLost, EngineReady, EngineUnavailable, PhoneLine, Place, Role
@@ -27,6 +28,7 @@ __all__ = ["engine_home"]
 pytestmark = pytest.mark.asterisk
 
 DETECTED_S = 2.0
+ENDED_S = 2.0
 
 
 @asynccontextmanager
@@ -105,6 +107,25 @@ async def test_an_originate_whose_reply_is_lost_rings_nobody_for_long_and_nobody
     assert isinstance(outcome, EngineUnavailable)
     assert await real.engine.snapshot() == []
     assert await rung(test_network) - before <= 1
+
+
+async def test_an_originate_that_is_carried_out_after_we_are_back_rings_nobody_for_long(cut: Cut, engine_home: EngineHome) -> None:
+    """A thawed engine reads the new connection before the old one, in which the order waited."""
+    real, ari, _ = cut
+    doubtful = plan(agent=PhoneLine(NUMBERS["no_answer"].number, ("sandbox",)))
+    ari.holds, ari.cut_after = True, b'"channels/' + doubtful.call_id.encode()
+    outcome, _ = await asyncio.gather(real.engine.ring_agent(doubtful), lose(real, ari), return_exceptions=True)
+    assert isinstance(outcome, EngineUnavailable)
+    assert await real.engine.snapshot() == []
+    legs = engine_home.recordings / LEGS_FILE
+    await ari.release()
+
+    def is_over() -> bool:
+        return legs.exists() and any(doubtful.call_id in line and "HANGUP" in line for line in legs.read_text().splitlines())
+
+    await until(is_over, ENDED_S)
+    assert await real.engine.snapshot() == []
+    assert real.heard.of_call(doubtful.call_id) == []
 
 
 async def test_a_continue_whose_reply_is_lost_dials_the_customer_once(cut: Cut, test_network: TestNetwork) -> None:

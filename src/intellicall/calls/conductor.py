@@ -70,6 +70,7 @@ class _Waiting:
         """Tell who asked that it was not done, unless that is told already or nobody waits any more."""
         if not self.done.done():
             self.done.set_exception(why)
+            self.done.exception()  # who asked may be gone by now: that is no error of ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from intellicall.telephony.asterisk.connection import AriLink, ConnectionGone, E
 from intellicall.telephony.asterisk.dialplan import APP, CUSTOMER_CONTEXT, recording_file, trunk_endpoint
 from intellicall.telephony.asterisk.digits import DigitSender
 from intellicall.telephony.asterisk.furnishing import (
+    Channels,
     busy,
     channel_uri,
     end_orphans,
@@ -287,7 +288,7 @@ class AsteriskEngine:
         await asyncio.gather(*(self._ask(unless_gone(link.request("DELETE", channel_uri(channel)))) for channel in channels))
 
     async def snapshot(self) -> list[LegSeen]:
-        alive = await self._ask(living(self.live_link()))
+        alive = await self._ask(self._living(self.live_link()))
         return [
             LegSeen(call_id, leg, channel["state"] == "Up" and self._answered(call_id, leg))
             for call_id, channels in alive.items()
@@ -320,7 +321,8 @@ class AsteriskEngine:
         if not isinstance(channel, dict) or (owner := channel_call(channel)) is None:
             return
         call = self._calls.get(owner[0])
-        if call is not None:
+        late = self._ringer.is_late(channel["id"], gone=kind == "ChannelDestroyed")
+        if call is not None and not late:
             self._tell(call, call.observe(kind, channel, event, datetime.fromisoformat(event["timestamp"])))
 
     def _tell(self, call: CallLegs, outcomes: Iterable[Outcome]) -> None:
@@ -413,14 +415,21 @@ class AsteriskEngine:
         left_for_later = await furnish(link, wanted, keep_trunks=not self._trunks_known)
         self._untidy = self._untidy or left_for_later
 
+    async def _living(self, link: AriLink) -> dict[str, Channels]:
+        found = {
+            call_id: {leg: channel for leg, channel in channels.items() if not self._ringer.is_late(channel["id"])}
+            for call_id, channels in (await living(link)).items()
+        }
+        return {call_id: channels for call_id, channels in found.items() if channels}
+
     async def _adopt(self, link: AriLink) -> None:
         """Take up the calls that live; forget those that ended while nobody listened."""
-        for call_id, channels in (await living(link)).items():
+        for call_id, channels in (await self._living(link)).items():
             if call_id not in self._calls:
                 self._calls[call_id] = call = await recall(link, call_id, channels)
                 call.recalled = True
                 self._teller.expect_recording(call)
-        alive = await living(link)
+        alive = await self._living(link)
         for call in list(self._calls.values()):
             channels = alive.get(call.call_id, {})
             if not channels:

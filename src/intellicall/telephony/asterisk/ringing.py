@@ -47,6 +47,8 @@ class Ringer:
         self._place = place
         self._plans: dict[tuple[str, str], CallPlan | LegPlan] = {}
         self._doubtful: set[str] = set()
+        self._late: set[str] = set()
+        """Those of them that came, and are being ended."""
 
     async def ring(self, call: CallLegs, leg: Leg, plan: CallPlan | LegPlan, ring_s: int) -> None:
         """Ring a leg that was not rung yet. Raises EngineUnavailable and ValueError: nothing rings then."""
@@ -84,12 +86,34 @@ class Ringer:
         self._ground.beside(self._prove_audio(call, leg), "softphone-audio")
 
     async def end_doubtful(self, ari: AriLink, *, restarted: bool) -> None:
-        """End what may ring although we told that it does not."""
-        for channel in () if restarted else tuple(self._doubtful):
-            await unless_gone(ari.request("DELETE", channel_uri(channel)))
-            self._doubtful.discard(channel)
+        """End what may ring although we told that it does not. What is not there yet is ended when it comes: see `is_late`."""
         if restarted:
             self._doubtful.clear()
+            self._late.clear()
+        for channel in tuple(self._doubtful):
+            await self._end(ari, channel)
+
+    def is_late(self, channel: str, *, gone: bool = False) -> bool:
+        """Whether we told of this channel that it will not ring; then it is ended, once. `gone`: it is over.
+
+        An engine that thaws reads what lies in its old connection when it likes, also after it has heard from the new one.
+        """
+        if channel not in self._doubtful:
+            return False
+        links = self._ground.keeper.links
+        if gone:
+            self._doubtful.discard(channel)
+            self._late.discard(channel)
+        elif channel not in self._late and links is not None:
+            self._late.add(channel)
+            self._ground.beside(self._end(links.ari, channel), "late-leg")
+        return True
+
+    async def _end(self, ari: AriLink, channel: str) -> None:
+        try:
+            await unless_gone(ari.request("DELETE", channel_uri(channel)))
+        except ConnectionGone:  # the next one begins with what is doubtful
+            self._late.discard(channel)
 
     async def _retry(self, ari: AriLink, call: CallLegs, leg: Leg, plan: CallPlan | LegPlan) -> None:
         try:
@@ -106,6 +130,7 @@ class Ringer:
             return
         leg.tries += 1
         leg.channel = channel = leg_channel(plan.call_id, leg.id, leg.tries)
+        self._doubtful.discard(channel)
         try:
             if isinstance(plan, CallPlan):
                 await ari.request("POST", channel_uri(channel), body=body)
