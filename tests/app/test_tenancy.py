@@ -31,7 +31,7 @@ VOLATILE = re.compile(r'"(request_id|instance)": *"[^"]*"')
 
 
 class Tenants:
-    """One platform, two accounts: `api.key` is the account that looks, `ids` and `texts` are the other one's."""
+    """One platform, two accounts: `api.key` is the account that looks, `ids` are the other one's."""
 
     def __init__(self, api: Api, theirs: str) -> None:
         self.api = api
@@ -157,7 +157,7 @@ async def test_no_list_shows_anything_of_another_account(tenants: Tenants) -> No
 
 
 async def test_what_another_account_has_cannot_be_used(tenants: Tenants) -> None:
-    """Its caller ID and its agents are unknown here; its uuids and idempotency keys are free."""
+    """Its caller ID and its agents are unknown here; its uuids are free."""
     api = tenants.api
     assert (await api.start(from_number=THEIR_NUMBER))[1]["code"] == (await api.start(from_number="+12025550199"))[1]["code"]
     refusals = []

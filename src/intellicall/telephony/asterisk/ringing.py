@@ -46,9 +46,8 @@ class Ringer:
         self._recordings_dir = recordings_dir
         self._place = place
         self._plans: dict[tuple[str, str], CallPlan | LegPlan] = {}
-        self._doubtful: set[str] = set()
-        self._late: set[str] = set()
-        """Those of them that came, and are being ended."""
+        self._doubtful: dict[str, bool] = {}
+        """Channels of which we told that they do not ring: whether they came all the same, and are being ended."""
 
     async def ring(self, call: CallLegs, leg: Leg, plan: CallPlan | LegPlan, ring_s: int) -> None:
         """Ring a leg that was not rung yet. Raises EngineUnavailable and ValueError: nothing rings then."""
@@ -58,7 +57,7 @@ class Ringer:
         try:
             await self._next(ari, call, leg, plan)
         except (ConnectionGone, EngineUnavailable) as gone:
-            self._doubtful.add(leg_channel(call.call_id, leg.id, leg.tries))
+            self._doubtful[leg_channel(call.call_id, leg.id, leg.tries)] = False
             raise EngineUnavailable("the engine did not answer") from gone
 
     def forget(self, call: CallLegs) -> None:
@@ -89,7 +88,6 @@ class Ringer:
         """End what may ring although we told that it does not. What is not there yet is ended when it comes: see `is_late`."""
         if restarted:
             self._doubtful.clear()
-            self._late.clear()
         for channel in tuple(self._doubtful):
             await self._end(ari, channel)
 
@@ -102,10 +100,9 @@ class Ringer:
             return False
         links = self._ground.keeper.links
         if gone:
-            self._doubtful.discard(channel)
-            self._late.discard(channel)
-        elif channel not in self._late and links is not None:
-            self._late.add(channel)
+            del self._doubtful[channel]
+        elif not self._doubtful[channel] and links is not None:
+            self._doubtful[channel] = True
             self._ground.beside(self._end(links.ari, channel), "late-leg")
         return True
 
@@ -113,13 +110,14 @@ class Ringer:
         try:
             await unless_gone(ari.request("DELETE", channel_uri(channel)))
         except ConnectionGone:  # the next one begins with what is doubtful
-            self._late.discard(channel)
+            if channel in self._doubtful:
+                self._doubtful[channel] = False
 
     async def _retry(self, ari: AriLink, call: CallLegs, leg: Leg, plan: CallPlan | LegPlan) -> None:
         try:
             await self._next(ari, call, leg, plan)
         except (ConnectionGone, EngineUnavailable):
-            self._doubtful.add(leg_channel(call.call_id, leg.id, leg.tries))
+            self._doubtful[leg_channel(call.call_id, leg.id, leg.tries)] = False
 
     async def _next(self, ari: AriLink, call: CallLegs, leg: Leg, plan: CallPlan | LegPlan) -> None:
         """Ring a softphone, or a phone through the next trunk. Raises ConnectionGone, EngineUnavailable, ValueError."""
@@ -130,7 +128,7 @@ class Ringer:
             return
         leg.tries += 1
         leg.channel = channel = leg_channel(plan.call_id, leg.id, leg.tries)
-        self._doubtful.discard(channel)
+        self._doubtful.pop(channel, None)
         try:
             if isinstance(plan, CallPlan):
                 await ari.request("POST", channel_uri(channel), body=body)
