@@ -109,13 +109,30 @@ async def test_a_read_is_waited_for_only_so_long(stored: Database) -> None:
     let_go.set()
 
 
-async def test_one_glance_at_a_slow_disk_is_the_last_on_the_event_loop(stored: Database) -> None:
-    def slow(_connection: Connection) -> str:
-        time.sleep(GLANCE_SLOW_S * 1.5)
-        return threading.current_thread().name
+def slow_glance(_connection: Connection) -> str:
+    time.sleep(GLANCE_SLOW_S * 1.5)
+    return threading.current_thread().name
 
-    assert await stored.glance(slow) == "MainThread"
-    assert (await stored.glance(slow)).startswith("sql-read")
+
+async def test_one_glance_at_a_slow_disk_is_the_last_on_the_event_loop(stored: Database) -> None:
+    assert await stored.glance(slow_glance) == "MainThread"
+    assert (await stored.glance(slow_glance)).startswith("sql-read")
+
+
+async def test_glances_come_back_to_the_event_loop_soon_after_a_hiccup_later_while_a_disk_is_slow(stored: Database) -> None:
+    async def rest(work: Callable[[Connection], str]) -> float:
+        """Glance until it is done on the event loop again; return how long that took."""
+        began = time.monotonic()
+        while await stored.glance(work) != "MainThread":
+            pass
+        return time.monotonic() - began
+
+    assert await stored.glance(slow_glance) == "MainThread"
+    assert 0.4 < await rest(slow_glance) < 3
+    assert await rest(slow_glance) > 0.9
+    assert await rest(lambda _connection: threading.current_thread().name) > 1.9
+    assert await stored.glance(slow_glance) == "MainThread"
+    assert await rest(slow_glance) < 3, "one that was fast is forgotten"
 
 
 async def test_no_glance_on_the_event_loop_while_a_write_is_stuck(stored: Database) -> None:

@@ -31,8 +31,9 @@ ANSWER_S = 5.0
 GLANCE_MS = 50
 """How long a glance may wait for a lock: it stands in everybody's way."""
 GLANCE_SLOW_S = 0.05
-GLANCE_REST_S = 10.0
-"""After a glance that was slow all go to the threads for so long."""
+GLANCE_REST_S = 0.5
+"""After a glance that was slow all go to the threads for so long; each time that the next one is slow again, twice as long."""
+GLANCE_LONGEST_REST_S = 10.0
 _BUSY_MS = {"read": 2000, "write": 250, "glance": GLANCE_MS}
 _RESOLVE_EVERY_S = 0.1
 
@@ -51,6 +52,7 @@ class Database:
         self._kept: dict[int, Connection] = {}
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sql-read")
         self._glance_again = 0.0
+        self._glance_rest_s = GLANCE_REST_S
         self._open = True
         self.leadership = Leadership()
         self.timed: Callable[[float, bool], None] = _ignore
@@ -88,7 +90,7 @@ class Database:
         """As `read`, for a few rows found by their keys: on SQLite at once, without the way to a thread and back.
 
         A reader of a WAL database waits for no writer, and the way costs more than such a read. While the disk or a lock is slow,
-        it goes to a thread.
+        it goes to a thread. One that was slow tells a slow disk or a busy machine; the next ones, after rests, tell which.
         """
         if self.engine.dialect.name != "sqlite" or not self._writer.at_ease or time.monotonic() < self._glance_again:
             return await self.read(work)
@@ -99,7 +101,10 @@ class Database:
             return await self.read(work)
         finally:
             if time.monotonic() - began > GLANCE_SLOW_S:
-                self._glance_again = time.monotonic() + GLANCE_REST_S
+                self._glance_again = time.monotonic() + self._glance_rest_s
+                self._glance_rest_s = min(2 * self._glance_rest_s, GLANCE_LONGEST_REST_S)
+            else:
+                self._glance_rest_s = GLANCE_REST_S
 
     async def write(self, work: Callable[[Connection], T], within_s: float | None = None) -> T:
         """Run `work` in the next group's transaction; when this returns, what it wrote is durable.
