@@ -110,7 +110,7 @@ async def _customer_hangs_up(carrier: Carrier, phone: Softphone) -> float:
 
 async def _agents_phone_hangs_up(carrier: Carrier) -> float:
     """Two phones: from the agent's BYE to the customer's. Both would hang up at the same age, and the agent's is older."""
-    async with carrier.answers(Uas(tone=1000, hangs_up_after_ms=1500), calls=2) as sipp:
+    async with carrier.answers(Uas(tone=1000, hangs_up_after_ms=3000), calls=2) as sipp:
         order = {"to_number": CUSTOMER, "from_number": CALLER_ID, "agent_number": AGENT_PHONE}
         call = await carrier.demo.start_call("tone_1000", key=carrier.server_key, **order)
         sent = await sipp.message(method="BYE", received=False)
