@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from intellicall.web.server import NEWCOMER_S
+
 KNOCK_EVERY_S = 0.01
 PATIENCE_S = 20.0
 
@@ -22,6 +24,8 @@ class Knock:
     retry_after: bool = False
     refused: bool = False
     """The connection itself was not made."""
+    asked_after_s: float = 0.0
+    """How long we took ourselves to connect and ask. Who is silent for longer than NEWCOMER_S may find the doors closed."""
 
     @property
     def served(self) -> bool:
@@ -42,7 +46,7 @@ class Knocks:
 
     @property
     def unserved(self) -> list[Knock]:
-        return [one for one in self.all if not one.served]
+        return [one for one in self.all if not one.served and (one.refused or one.asked_after_s < NEWCOMER_S / 2)]
 
 
 @asynccontextmanager
@@ -72,6 +76,7 @@ async def knocking(port: int, *requests: bytes) -> AsyncIterator[Knocks]:
 async def knock(port: int, request: bytes) -> Knock:
     """Send one request on a connection of its own."""
     began = time.monotonic()
+    asked = began
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -79,6 +84,7 @@ async def knock(port: int, request: bytes) -> Knock:
     try:
         async with asyncio.timeout(PATIENCE_S):
             writer.write(request)
+            asked = time.monotonic()
             head = (await reader.read()).partition(b"\r\n\r\n")[0].lower()
     except (OSError, TimeoutError):
         head = b""
@@ -87,7 +93,7 @@ async def knock(port: int, request: bytes) -> Knock:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
     status = int(head.split(b" ", 2)[1]) if head else None
-    return Knock(began, time.monotonic() - began, status, b"\r\nretry-after: " in head)
+    return Knock(began, time.monotonic() - began, status, b"\r\nretry-after: " in head, asked_after_s=asked - began)
 
 
 def request(method: str, path: str, key: str = "", body: bytes = b"") -> bytes:

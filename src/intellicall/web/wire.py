@@ -9,6 +9,7 @@ import asyncio
 import math
 import socket
 import struct
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -113,7 +114,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._ended = False
         self._upgraded = False
         self._discarded = 0
-        self._let_in_at = self.loop.time()
+        self._let_in_at = time.monotonic()  # the loop's own time is that of the last look for what has come
 
     # the connection
 
@@ -121,7 +122,7 @@ class GuardedHttp(HttpToolsProtocol):
     def silent_for_s(self) -> float:
         """For how long it has asked nothing yet; infinite when it has, or never will."""
         cycle: Any = self.cycle  # None before the first request
-        return math.inf if cycle or self._upgraded or self._ended else self.loop.time() - self._let_in_at
+        return math.inf if cycle or self._upgraded or self._ended else time.monotonic() - self._let_in_at
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
