@@ -152,8 +152,8 @@ def test_a_long_queue_costs_nothing(crm: Database) -> None:
     crm.write_now(fill)
     by_due, by_age, by_call = "ix_deliveries_due", "ix_deliveries_open_events", "ix_deliveries_queue"
     asked: Sequence[tuple[Any, dict[str, Any], str, Sequence[str]]] = (
-        (store._LOOK, {"account_id": "f1", "kind": "result", "limit": 10}, by_due, SORTS),
-        (store._LOOK, {"account_id": "f1", "kind": "event", "limit": 10}, by_due, SORTS),
+        (store._LOOK.select, {"account_id": "f1", "kind": "result", "limit": 10}, by_due, SORTS),
+        (store._LOOK.select, {"account_id": "f1", "kind": "event", "limit": 10}, by_due, SORTS),
         (store._HAVE_DUE_AND_NO_PAUSE, {"kind": "result", "before": store._EVER}, by_due, ()),  # accounts are sorted
         (store._OLD_EVENTS, {"before": AT, "limit": 500}, by_age, SORTS),
         (store._FIRST_OF_QUEUE, {"call_id": "1"}, by_call, ()),  # the few events of one call are sorted

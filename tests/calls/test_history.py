@@ -272,7 +272,7 @@ def explained(database: Database, filters: Filters, before: Position | None) -> 
     return database.read_now(lambda connection: "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{how} {text}")))
 
 
-@pytest.mark.parametrize("statement", [store._LIVE_COUNT, store._LIVE_OF_AGENT], ids=["count", "of an agent"])
+@pytest.mark.parametrize("statement", [store._LIVE_COUNT.select, store._LIVE_OF_AGENT.select], ids=["count", "of an agent"])
 def test_what_every_new_call_asks_does_not_read_the_history(sqlite_database: Database, statement: Any) -> None:
     text = str(statement.compile(sqlite_database.engine))
     values = ("a1",) * text.count("?")

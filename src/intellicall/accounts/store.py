@@ -29,24 +29,27 @@ from intellicall.accounts.tables import accounts, agents, caller_ids, keys, sign
 from intellicall.accounts.tables import trunks as trunk_table
 from intellicall.errors import Code, Refused
 from intellicall.ids import digest
+from intellicall.storage.statement import Query
 from intellicall.telephony.engine import CallerIdStyle, Transport, Trunk
 
 _ACCOUNT = [column for column in accounts.c if column.name != "created_at"]
 _AGENT = [agents.c.id, agents.c.account_id, agents.c.crm_username, agents.c.number, agents.c.enabled]
 _KEY = [keys.c.id, keys.c.account_id, keys.c.kind, keys.c.hint, keys.c.created_at, keys.c.expires_at, keys.c.revoked_at]
 
-_account_by_key = select(*_ACCOUNT, *[column.label(f"key_{column.name}") for column in _KEY]).where(
-    keys.c.digest == bindparam("digest"), accounts.c.id == keys.c.account_id
+_account_by_key = Query(
+    select(*_ACCOUNT, *[column.label(f"key_{column.name}") for column in _KEY]).where(
+        keys.c.digest == bindparam("digest"), accounts.c.id == keys.c.account_id
+    )
 )
-_account_by_id = select(*_ACCOUNT).where(accounts.c.id == bindparam("id"))
+_account_by_id = Query(select(*_ACCOUNT).where(accounts.c.id == bindparam("id")))
 _account_by_name = select(*_ACCOUNT).where(accounts.c.name == bindparam("name"))
 _all_accounts = select(*_ACCOUNT).order_by(accounts.c.name)
-_agent_by_username = select(*_AGENT).where(
-    agents.c.account_id == bindparam("account_id"), agents.c.crm_username == bindparam("crm_username")
+_agent_by_username = Query(
+    select(*_AGENT).where(agents.c.account_id == bindparam("account_id"), agents.c.crm_username == bindparam("crm_username"))
 )
-_agent_by_id = select(*_AGENT).where(agents.c.id == bindparam("id"))
-_agent_by_number = select(*_AGENT).where(
-    agents.c.account_id == bindparam("account_id"), agents.c.number == bindparam("number"), agents.c.enabled
+_agent_by_id = Query(select(*_AGENT).where(agents.c.id == bindparam("id")))
+_agent_by_number = Query(
+    select(*_AGENT).where(agents.c.account_id == bindparam("account_id"), agents.c.number == bindparam("number"), agents.c.enabled)
 )
 _all_agents = select(*_AGENT).where(agents.c.account_id == bindparam("account_id")).order_by(agents.c.crm_username)
 _agents_after = (
@@ -61,7 +64,7 @@ _agents_found = (
     .order_by(agents.c.folded.like(bindparam("begins"), escape="\\").desc(), agents.c.crm_username)
     .limit(bindparam("most"))
 )
-_caller_id = select(caller_ids.c.account_id, caller_ids.c.trunks).where(caller_ids.c.number == bindparam("number"))
+_caller_id = Query(select(caller_ids.c.account_id, caller_ids.c.trunks).where(caller_ids.c.number == bindparam("number")))
 _all_caller_ids = (
     select(caller_ids.c.number, caller_ids.c.account_id, caller_ids.c.trunks)
     .where(caller_ids.c.account_id == bindparam("account_id"))
@@ -99,7 +102,7 @@ def authenticate_server(connection: Connection, key: str | None, address: Addres
 
 def account(connection: Connection, account_id: str) -> Account:
     """Return the account, enabled or not. Raises Refused NOT_FOUND."""
-    row = connection.execute(_account_by_id, {"id": account_id}).one_or_none()
+    row = _account_by_id.row(connection, id=account_id)
     if row is None:
         raise Refused(Code.NOT_FOUND, "There is no such account.")
     return _as_account(row)
@@ -119,24 +122,24 @@ def agent(connection: Connection, account_id: str, crm_username: str) -> Agent:
     """Return the enabled agent, exact to the letter. Raises Refused UNKNOWN_AGENT."""
     if not crm_username.isprintable():  # a NUL or half a surrogate pair would be an error of the database's driver
         raise Refused(Code.UNKNOWN_AGENT, field="crm_username")
-    row = connection.execute(_agent_by_username, {"account_id": account_id, "crm_username": crm_username}).one_or_none()
+    row = _agent_by_username.row(connection, account_id=account_id, crm_username=crm_username)
     return _enabled_agent(row, "crm_username")
 
 
 def agent_ever(connection: Connection, account_id: str, crm_username: str) -> Agent | None:
     """Return the agent of this name, removed or not: whose calls the history still has."""
-    row = connection.execute(_agent_by_username, {"account_id": account_id, "crm_username": crm_username}).one_or_none()
+    row = _agent_by_username.row(connection, account_id=account_id, crm_username=crm_username)
     return None if row is None else Agent(*row)
 
 
 def agent_by_id(connection: Connection, agent_id: str) -> Agent:
     """Return the enabled agent. Raises Refused UNKNOWN_AGENT."""
-    return _enabled_agent(connection.execute(_agent_by_id, {"id": agent_id}).one_or_none(), None)
+    return _enabled_agent(_agent_by_id.row(connection, id=agent_id), None)
 
 
 def agent_by_number(connection: Connection, account_id: str, e164: str) -> Agent | None:
     """Return the account's enabled agent with this real phone, if any."""
-    row = connection.execute(_agent_by_number, {"account_id": account_id, "number": e164}).one_or_none()
+    row = _agent_by_number.row(connection, account_id=account_id, number=e164)
     return None if row is None else Agent(*row)
 
 
@@ -162,7 +165,7 @@ def find_agents(connection: Connection, account_id: str, query: str, limit: int)
 
 def caller_id(connection: Connection, account: Account, e164: str) -> CallerId:
     """Return the account's caller ID. Raises Refused NUMBER_NOT_ASSIGNED, whether the number is another's or nobody's."""
-    row = connection.execute(_caller_id, {"number": e164}).one_or_none()
+    row = _caller_id.row(connection, number=e164)
     if row is None or row[0] != account.id:
         raise Refused(Code.NUMBER_NOT_ASSIGNED, field="from_number")
     return CallerId(e164, row[0], tuple(row[1]))
@@ -228,7 +231,7 @@ def trunks_version(connection: Connection) -> int:
 def _authenticate(connection: Connection, key: str | None, kind: KeyKind, now: datetime, field: str | None) -> Account:
     if not key:
         raise Refused(Code.MISSING_KEY, field=field)
-    row = connection.execute(_account_by_key, {"digest": digest(key)}).one_or_none() if key.isascii() else None
+    row = _account_by_key.row(connection, digest=digest(key)) if key.isascii() else None
     if row is None:
         raise Refused(Code.INVALID_KEY, field=field)
     found = _as_key(row[len(_ACCOUNT) :])

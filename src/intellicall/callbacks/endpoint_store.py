@@ -19,10 +19,11 @@ from intellicall.callbacks.sample import sample
 from intellicall.callbacks.tables import IS_DUE, callback_endpoints, deliveries
 from intellicall.calls.result import iso
 from intellicall.errors import Code, Refused
+from intellicall.storage.statement import Query
 
 _HEALTH = ("url", "failures", "first_failure_at", "failing_since", "last_delivered_at")
 _KEPT = [callback_endpoints.c[name].label(f"kept_{name}") for name in _HEALTH]
-_STANDING = (
+_STANDING = Query(
     select(accounts.c.callback_url, accounts.c.alert_url, accounts.c.retries, callback_endpoints.c.paused_at, *_KEPT)
     .add_columns(*signing_secrets.c)
     .select_from(accounts)
@@ -37,9 +38,11 @@ _STANDING = (
     .where(accounts.c.id == bindparam("account_id"))
     .order_by(signing_secrets.c.created_at.desc(), signing_secrets.c.id)
 )
-_WIDTH = select(
-    callback_endpoints.c.paused_at, callback_endpoints.c.failing_since, callback_endpoints.c.url, accounts.c.callback_url
-).where(callback_endpoints.c.account_id == bindparam("account_id"), accounts.c.id == callback_endpoints.c.account_id)
+_WIDTH = Query(
+    select(
+        callback_endpoints.c.paused_at, callback_endpoints.c.failing_since, callback_endpoints.c.url, accounts.c.callback_url
+    ).where(callback_endpoints.c.account_id == bindparam("account_id"), accounts.c.id == callback_endpoints.c.account_id)
+)
 _KNOWN = select(accounts.c.callback_url, accounts.c.alert_url, *_KEPT).outerjoin_from(
     accounts, callback_endpoints, callback_endpoints.c.account_id == accounts.c.id
 )
@@ -47,7 +50,7 @@ _KNOWN = select(accounts.c.callback_url, accounts.c.alert_url, *_KEPT).outerjoin
 
 def standing(connection: Connection, account_id: str, now: datetime) -> Standing:
     """Return how the account's endpoint stands, in one round trip. Raises Refused NOT_FOUND."""
-    rows = connection.execute(_STANDING, {"account_id": account_id, "now": now}).all()
+    rows = _STANDING.rows(connection, account_id=account_id, now=now)
     if not rows:
         raise Refused(Code.NOT_FOUND, "There is no such account.")
     first = rows[0]
@@ -61,7 +64,7 @@ def width(connection: Connection, account_id: str, kind: Kind, usual: int) -> in
     """Return how many deliveries of a kind the account may have under way: none when paused, one when its endpoint is failing."""
     if kind not in PAUSABLE:
         return usual
-    row = connection.execute(_WIDTH, {"account_id": account_id}).one_or_none()
+    row = _WIDTH.row(connection, account_id=account_id)
     if row is None:
         return usual
     if row.paused_at is not None:

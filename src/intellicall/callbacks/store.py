@@ -21,7 +21,7 @@ from intellicall.calls.events import Event
 from intellicall.calls.journal import JournalEntry
 from intellicall.errors import Code, Refused
 from intellicall.ids import new_id
-from intellicall.storage.statement import Statement
+from intellicall.storage.statement import Query, Statement
 
 _CLOCKS_AGREE = timedelta(seconds=1)
 """A due time that was written later than now, by more than this, was written before the clock was set back: it is due."""
@@ -31,13 +31,14 @@ MOST_AGAIN = 10_000
 
 
 # Statements of every call's way are built once.
-_LOOK = (
+_DUE = (
     select(deliveries)
     .where(IS_DUE, deliveries.c.account_id == bindparam("account_id"), deliveries.c.kind == bindparam("kind"))
     .order_by(deliveries.c.due_at)
     .limit(bindparam("limit"))
 )
-_LOOK_BESIDE = _LOOK.where(deliveries.c.id.not_in(bindparam("skip", expanding=True)))
+_LOOK_BESIDE = _DUE.where(deliveries.c.id.not_in(bindparam("skip", expanding=True)))
+_LOOK = Query(_DUE)
 _HAVE_DUE = (
     select(accounts.c.id)
     .where(
@@ -185,8 +186,7 @@ def look(
 ) -> Look:
     """Return up to `limit` deliveries of a kind of the account that are due now and not among `skip`."""
     values = {"account_id": account_id, "kind": kind.value, "limit": limit}
-    query = _LOOK_BESIDE if skip else _LOOK
-    rows = connection.execute(query, {**values, "skip": list(skip)} if skip else values)
+    rows = connection.execute(_LOOK_BESIDE, {**values, "skip": list(skip)}) if skip else _LOOK.rows(connection, **values)
     due: list[Delivery] = []
     later: datetime | None = None
     for row in rows:

@@ -37,7 +37,7 @@ from intellicall.calls.table import Party, Reason, State
 from intellicall.errors import Code, Refused
 from intellicall.recordings.outcome import Outcome
 from intellicall.storage.schema import UtcTime, metadata
-from intellicall.storage.statement import Statement
+from intellicall.storage.statement import Query, Statement
 
 calls = Table(
     "calls",
@@ -130,13 +130,17 @@ _CHANGING = (
 )
 _INSERT = Statement(insert(calls), calls.c.keys())
 _UPDATE = Statement(update(calls).where(calls.c.id == bindparam("call")), _CHANGING)
-_BY_ID = select(calls).where(calls.c.id == bindparam("call"))
-_BY_UUID = select(calls).where(calls.c.account_id == bindparam("account"), calls.c.uuid == bindparam("uuid"))
-_LIVE_COUNT = select(func.count()).select_from(calls).where(calls.c.account_id == bindparam("account"), calls.c.live)
-_LIVE_OF_AGENT = select(calls).where(
-    calls.c.account_id == bindparam("account"),
-    calls.c.live,
-    or_(calls.c.agent_seat == bindparam("agent"), calls.c.guest_seat == bindparam("agent")),
+_BY_ID = Query(select(calls).where(calls.c.id == bindparam("call")))
+_BY_UUID = Query(select(calls).where(calls.c.account_id == bindparam("account"), calls.c.uuid == bindparam("uuid")))
+_LIVE_COUNT = Query(
+    select(func.count().label("live")).select_from(calls).where(calls.c.account_id == bindparam("account"), calls.c.live)
+)
+_LIVE_OF_AGENT = Query(
+    select(calls).where(
+        calls.c.account_id == bindparam("account"),
+        calls.c.live,
+        or_(calls.c.agent_seat == bindparam("agent"), calls.c.guest_seat == bindparam("agent")),
+    )
 )
 _LIVE_SEATS = select(calls.c.id, calls.c.created_at, calls.c.agent_seat, calls.c.guest_seat).where(
     calls.c.account_id == bindparam("account"), calls.c.live
@@ -160,7 +164,7 @@ def admit(connection: Connection, journal: Journal, request: Request, limit: int
         raise Refused(request.refused, "Nothing was dialed: the account's calls are recorded, and the disk has no room for it.")
     if request.softphone and request.agent_id:
         _check_agent_free(connection, request, request.agent_id)
-    if connection.execute(_LIVE_COUNT, {"account": request.account_id}).scalar_one() >= limit:
+    if _LIVE_COUNT.row(connection, account=request.account_id).live >= limit:
         raise Refused(Code.CALL_LIMIT_REACHED, f"{limit} calls are live, which is the account's limit.", retry_after=5)
     entry = Entry(request, request.fresh(), seq=1, recording=request.unrecorded)
     _INSERT.run(connection, _row(entry))
@@ -171,7 +175,7 @@ def admit(connection: Connection, journal: Journal, request: Request, limit: int
 
 
 def _check_agent_free(connection: Connection, request: Request, agent_id: str) -> None:
-    for row in connection.execute(_LIVE_OF_AGENT, {"account": request.account_id, "agent": agent_id}):
+    for row in _LIVE_OF_AGENT.rows(connection, account=request.account_id, agent=agent_id):
         living = entry_of(row)
         if living.call.state is State.ENDING:
             continue
@@ -218,19 +222,19 @@ def annotate(connection: Connection, journal: Journal, account_id: str, call_id:
 
 def find(connection: Connection, call_id: str, account_id: str) -> Entry | None:
     """Return the account's call, or None: a call of another account is as unknown as one that never was."""
-    row = connection.execute(_BY_ID, {"call": call_id}).one_or_none()
+    row = _BY_ID.row(connection, call=call_id)
     return entry_of(row) if row is not None and row.account_id == account_id else None
 
 
 def by_id(connection: Connection, call_id: str) -> Entry | None:
     """Return the call, whosever it is."""
-    row = connection.execute(_BY_ID, {"call": call_id}).one_or_none()
+    row = _BY_ID.row(connection, call=call_id)
     return entry_of(row) if row is not None else None
 
 
 def find_by_uuid(connection: Connection, account_id: str, uuid: str) -> Entry | None:
     """Return the account's call that was started with this uuid."""
-    row = connection.execute(_BY_UUID, {"account": account_id, "uuid": uuid}).one_or_none()
+    row = _BY_UUID.row(connection, account=account_id, uuid=uuid)
     return entry_of(row) if row is not None else None
 
 

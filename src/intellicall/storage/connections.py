@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from intellicall.storage.faults import StorageUnavailable
+from intellicall.storage.statement import run_on_sqlite
 
 READERS = 4
 SQLITE_FIXED = (3, 51, 3)  # below this, two connections that write or checkpoint at once can corrupt a WAL
@@ -88,4 +89,4 @@ def _to_wal(connection: Any, deadline: float) -> None:
 
 def _sqlite_begin(connection: Connection) -> None:
     """Writers take the write lock at once: a read lock cannot always be raised to one later."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+    run_on_sqlite(connection, "BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")

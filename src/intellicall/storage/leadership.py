@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, Table, insert, u
 
 from intellicall.storage.faults import Fault, StorageUnavailable
 from intellicall.storage.schema import metadata
+from intellicall.storage.statement import run_on_sqlite
 
 PROOF_S = 1.0
 """How old a proof may be for what is done outside of a transaction."""
@@ -55,14 +56,21 @@ class Leadership:
         if self._epoch is None:
             return
         at = time.monotonic()
-        query = _EPOCH_HELD if hold and connection.dialect.name == "postgresql" else _EPOCH
-        if not self.overtaken and connection.exec_driver_sql(query).scalar() == self._epoch:
+        if not self.overtaken and _epoch(connection, hold=hold) == self._epoch:
             self._proven_at = at
             return
         if not self.overtaken:
             self.overtaken = True
             self.told()
         raise StorageUnavailable(Fault.OVERTAKEN)
+
+
+def _epoch(connection: Connection, *, hold: bool) -> int | None:
+    if connection.dialect.name == "sqlite":
+        rows = run_on_sqlite(connection, _EPOCH)
+        return int(rows[0][0]) if rows else None
+    epoch: int | None = connection.exec_driver_sql(_EPOCH_HELD if hold else _EPOCH).scalar()
+    return epoch
 
 
 def next_epoch(connection: Connection) -> int:
