@@ -15,6 +15,7 @@ from tests.app.running import Api, open_api
 
 from intellicall.app import Platform
 from intellicall.calls import http
+from intellicall.clock import SystemClock
 from intellicall.settings import Settings
 from intellicall.telephony.testnet.numbers import NUMBERS
 
@@ -160,3 +161,12 @@ async def test_a_click_that_waited_for_long_in_the_kernel_is_not_dialed(api: Api
     monkeypatch.undo()
     status, _, _ = await api.start(uuid="late")
     assert status == 201
+
+
+async def test_after_a_standstill_calls_are_refused_before_they_cost_anything(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come by the hundred: not even the key is looked for."""
+    monkeypatch.setattr(api.platform.calls._pulse, "_settled", SystemClock().monotonic() + 30)
+    api.key = "nobody's"
+    status, problem, headers = await api.start()
+    assert (status, problem["code"]) == (503, "platform_stalled")
+    assert 20 < int(headers["Retry-After"]) <= 31

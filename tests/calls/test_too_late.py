@@ -1,6 +1,7 @@
 """A phone that should have rung seconds ago does not ring any more; a clock that is set changes no call."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 import pytest
 from tests.calls.world import World, open_world
 from tests.faults.breaking import Gate
+from tests.support.clock import HandClock
 
 from intellicall.calls.call import Order
 from intellicall.calls.calls import JANITOR_S
 from intellicall.calls.orders import Ask
 from intellicall.calls.patience import LATE_S
-from intellicall.calls.pulse import SETTLING_S
+from intellicall.calls.pulse import GENTLE_RATE, GENTLE_S, SETTLING_S, Pulse
 from intellicall.calls.table import Move, Party, Reason, State
 from intellicall.errors import Code, Refused
 from intellicall.storage.database import Database
@@ -117,3 +119,41 @@ async def test_what_was_asked_while_the_process_stood_still_is_not_dialed(world:
     await world.until_state(entry.call.id, State.TALKING)
     janitor.cancel()
     await asyncio.gather(janitor, return_exceptions=True)
+
+
+@pytest.mark.parametrize("obedient", [True, False])
+def test_who_was_refused_by_a_standstill_comes_in_at_a_gentle_pace(*, obedient: bool) -> None:
+    """400 wait for the platform to come back, 20 more come each second; they ask again when they are told to, or every 0.3 s."""
+    clock = HandClock()
+    pulse = Pulse(clock)
+    pulse.beat()
+    assert not any(_takes(pulse) is not None for _ in range(1000)), "nothing stood still: there is no limit"
+    clock.stand_still(LATE_S + 60)
+    stood = clock.monotonic()
+    asks, taken = [0.0] * 400, []
+    for tenth in range(600):
+        at = tenth / 10
+        asks += [at] * 2
+        for ask in [ask for ask in asks if ask <= at]:
+            asks.remove(ask)
+            if (wait := _takes(pulse)) is None:
+                taken.append(at)
+            else:
+                asks.append(at + (wait if obedient else 0.3))
+        clock.stand_still(0.1)
+        if tenth % 10 == 9:
+            pulse.beat()
+    assert clock.monotonic() - stood > 59
+    assert taken[0] >= SETTLING_S
+    per_second = Counter(int(at - SETTLING_S) for at in taken if at < SETTLING_S + GENTLE_S)
+    assert max(per_second.values()) <= 2 * GENTLE_RATE
+    assert GENTLE_RATE * GENTLE_S * 0.8 < sum(per_second.values()) <= GENTLE_RATE * (GENTLE_S + 1)
+    assert len(asks) <= 2, "after that everybody is taken"
+
+
+def _takes(pulse: Pulse) -> int | None:
+    """Ask for a call: None when it is begun, else in how many seconds to ask again."""
+    if pulse.shut:
+        return pulse.turn_s()
+    pulse.begin()
+    return None

@@ -52,8 +52,20 @@ class Sound:
 
 
 @dataclass(slots=True)
+class Wire:
+    """The dials that were captured on the network: the SIP Call-IDs by (index, role), and what the capture missed."""
+
+    dials: dict[tuple[int, str], set[str]]
+    packets: int
+    drops: int
+
+
+@dataclass(slots=True)
 class Evidence:
-    """Everything, by call. `legs` by (index, role); `pushed`, `fed` and `attempts` by the platform's call id."""
+    """Everything, by call. `legs` by (index, role); `pushed`, `fed` and `attempts` by the platform's call id.
+
+    `wire` is None where packets may not be captured.
+    """
 
     placed: list[Placed]
     struck: list[Struck]
@@ -68,6 +80,7 @@ class Evidence:
     leaks: int
     errors: Counter[str]
     sounds: dict[str, Sound]
+    wire: Wire | None
 
     @property
     def engine_deaths(self) -> list[float]:
@@ -128,7 +141,19 @@ async def gather(site: Site, placed: list[Placed], struck: list[Struck]) -> Evid
         leaks=_leaks(site),
         errors=_errors(site),
         sounds=sounds,
+        wire=await _wire(site),
     )
+
+
+async def _wire(site: Site) -> Wire | None:
+    if site.wire is None:
+        return None
+    await site.stop_wire()
+    *seen, told = _lines(site.log_of("wire"))
+    dials: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for line in seen:
+        dials[line["index"], line["role"]].add(line["sip_id"])
+    return Wire(dials, told["packets"], told["drops"])
 
 
 def _legs(log: Path) -> dict[tuple[int, str], dict[str, Leg]]:

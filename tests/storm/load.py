@@ -1,4 +1,7 @@
-"""The CRM's side of the storm: places calls at an even rate; as integrators do, asks again with the same uuid until it knows."""
+"""The CRM's side of the storm: places calls at an even rate; as integrators do, asks again with the same uuid until it knows.
+
+Refused, it waits as long as Retry-After says.
+"""
 
 import asyncio
 import contextlib
@@ -50,13 +53,15 @@ async def _place(site: Site, http: aiohttp.ClientSession, index: int) -> Placed:
         "uuid": placed.uuid,
     }
     while time.time() < placed.first_at + GIVES_UP_S:
-        status = 0
+        status, wait_s = 0, AGAIN_S
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, json.JSONDecodeError):
-            status, answer = await site.ask(http, "POST", "/calls", order)
+            async with site.request(http, "POST", "/calls", order) as response:
+                status, answer = response.status, await response.json(content_type=None)
+                wait_s = float(response.headers.get("Retry-After", AGAIN_S))
             if status in (200, 201):
                 placed.call_id, placed.accepted_at = answer["call_id"], time.time()
         placed.answers.append(status)
         if placed.call_id or 400 <= status < 429:
             break
-        await asyncio.sleep(AGAIN_S)
+        await asyncio.sleep(wait_s)
     return placed

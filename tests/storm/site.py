@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import sys
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from tests.storm.numbers import CALLER_ID, TRUNKS
+from tests.storm.wire import NOT_ALLOWED
 from tests.support.listening import holders
 from tests.support.ports import find_free_port
 
@@ -32,6 +34,8 @@ class Site:
     supervisor: asyncio.subprocess.Process | None = None
     phones: asyncio.subprocess.Process | None = None
     receiver: asyncio.subprocess.Process | None = None
+    wire: asyncio.subprocess.Process | None = None
+    """None as well where packets may not be captured."""
 
     @property
     def state(self) -> Path:
@@ -63,6 +67,7 @@ class Site:
         self.platform_port, self.receiver_port = find_free_port(), find_free_port()
         self.phones = await self._python("tests.storm.phones", str(self.log_of("phones")))
         phones_port = await _first_line(self.phones)
+        await self._start_wire(phones_port)
         await self.start_receiver()
         await self._make_account(int(phones_port))
         await self.start_platform()
@@ -73,11 +78,8 @@ class Site:
         await self.stop_platform()
         with contextlib.suppress(ChildProcessError):
             await self.cli("engine", "stop")
-        for process in (self.phones, self.receiver):
-            if process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.terminate()
-                await process.wait()
+        for process in (self.phones, self.receiver, self.wire):
+            await _end(process)
 
     async def start_platform(self) -> None:
         with (self.folder / "platform.log").open("ab") as output:
@@ -110,6 +112,17 @@ class Site:
                     raise ChildProcessError("the platform ended; see platform.log")
                 await asyncio.sleep(0.05)
 
+    async def _start_wire(self, phones_port: str) -> None:
+        wire = await self._python("tests.storm.wire", str(self.log_of("wire")), phones_port)
+        if await _first_line(wire) == NOT_ALLOWED:
+            await wire.wait()
+        else:
+            self.wire = wire
+
+    async def stop_wire(self) -> None:
+        """Have it write down how much it saw."""
+        await _end(self.wire)
+
     async def start_receiver(self) -> None:
         names = (str(self.receiver_port), str(self.log_of("receiver")), str(self.secret_file))
         self.receiver = await self._python("tests.storm.receiver", *names)
@@ -131,9 +144,14 @@ class Site:
 
     async def ask(self, http: aiohttp.ClientSession, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Send one API request; return status and JSON. Raises aiohttp.ClientError, TimeoutError."""
-        headers = {"Authorization": f"Bearer {self.key}"}
-        async with http.request(method, self.base_url + path, json=body, headers=headers) as answer:
+        async with self.request(http, method, path, body) as answer:
             return answer.status, await answer.json(content_type=None)
+
+    def request(
+        self, http: aiohttp.ClientSession, method: str, path: str, body: object = None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Send one API request."""
+        return http.request(method, self.base_url + path, json=body, headers={"Authorization": f"Bearer {self.key}"})
 
     async def cli(self, *words: str) -> str:
         """Run an operator's command; return what it printed. Raises ChildProcessError."""
@@ -165,6 +183,13 @@ class Site:
 
     async def _python(self, module: str, *words: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(sys.executable, "-m", module, *words, stdout=asyncio.subprocess.PIPE)
+
+
+async def _end(process: asyncio.subprocess.Process | None) -> None:
+    if process is not None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
 
 
 async def _first_line(process: asyncio.subprocess.Process) -> str:

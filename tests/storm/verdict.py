@@ -71,6 +71,11 @@ def _whole(evidence: Evidence, verdict: Verdict) -> None:
         verdict.counts[f"logged as an error: {name}"] += count
         if name not in EXPECTED_ERRORS:
             verdict.violations.append(f"A12 something broke, {name}: {count}")
+    if evidence.wire is None:
+        verdict.counts["packets captured (not allowed here)"] = 0
+    else:
+        verdict.counts["packets captured"] = evidence.wire.packets
+        verdict.counts["packets that the capture missed"] = evidence.wire.drops
     known = {placed.uuid for placed in evidence.placed}
     strangers = [call_id for call_id, results in evidence.fed.items() if results[0]["uuid"] not in known]
     unpushed = [call_id for call_id in evidence.pushed if call_id not in evidence.fed]
@@ -120,7 +125,12 @@ class _Case:
         return legs[0] if legs else None
 
     def _dialed_once(self, role: str) -> None:
-        dialed = len(self.evidence.legs.get((self.placed.index, role), {}))
+        rung = set(self.evidence.legs.get((self.placed.index, role), {}))
+        wire = self.evidence.wire
+        captured = wire.dials.get((self.placed.index, role), set()) if wire and not wire.drops else rung
+        if captured != rung:
+            self._violation("I1", f"{len(captured)} dials of the {role} on the wire, {len(rung)} at the phones")
+        dialed = len(captured | rung)
         self.verdict.counts[f"{role}s rung"] += dialed
         if dialed > (TRUNKS if role == "customer" and fate_of(self.placed.index)[0] is Fate.CARRIER_FAILS else 1):
             self._violation("I1", f"the {role} was rung {dialed} times")

@@ -92,8 +92,8 @@ class Calls:
         Raises Refused (PLATFORM_STALLED, and see `store.admit`) and StorageUnavailable; then nothing is dialed, not even when it
         turns out to be stored.
         """
-        if self._pulse.stood_still:
-            raise Refused(Code.PLATFORM_STALLED)
+        self.check_taking()
+        self._pulse.begin()
         awaited = _Awaited()
         task = asyncio.get_running_loop().create_task(self._start(request, limit, awaited), name=f"start-{request.call_id}")
         self._tasks.add(task)  # of its own: a caller that goes away does not cut the way from the store to the dial in two
@@ -123,6 +123,11 @@ class Calls:
         if new and request.plan.recording:
             recordings.begin(connection, request.plan.recording, request.call_id, request.account_id, request.created_at)
         return entry, new
+
+    def check_taking(self) -> None:
+        """Raises Refused PLATFORM_STALLED, with a Retry-After of its own, when no call is begun at this moment, whose it may be."""
+        if self._pulse.shut:
+            raise Refused(Code.PLATFORM_STALLED, retry_after=self._pulse.turn_s())
 
     async def order(self, account_id: str, call_id: str, ask: Ask) -> tuple[Entry, bool]:
         """Have an order carried out. Returns the call after it, and False when the same ask with this key was carried out before.

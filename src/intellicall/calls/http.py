@@ -44,6 +44,7 @@ class CallsApi:
 
         Send a `uuid` and it is safe to send the request again: the same `uuid` never dials twice. There is no Idempotency-Key here.
         """
+        self._calls.check_taking()  # before all that costs: after a standstill they may come by the hundred
         check = self._door.visitor(request)
         try:
             order = await _order(request)
