@@ -151,6 +151,29 @@ def test_who_was_refused_by_a_standstill_comes_in_at_a_gentle_pace(*, obedient: 
     assert len(asks) <= 2, "after that everybody is taken"
 
 
+def test_neither_what_was_begun_before_nor_an_earlier_herd_makes_a_standstill_longer() -> None:
+    """100 calls a second for a minute, then two standstills; in between a thousand ask again and again without waiting."""
+    clock = HandClock()
+    pulse = Pulse(clock)
+    for tenth in range(600):
+        assert all(_takes(pulse) is None for _ in range(10))
+        clock.stand_still(0.1)
+        if tenth % 10 == 9:
+            pulse.beat()
+    for _ in range(2):
+        clock.stand_still(LATE_S + 1)
+        assert _takes(pulse) == SETTLING_S
+        pulse.beat()
+        taken: list[int] = []
+        for _ in range(int(SETTLING_S + GENTLE_S) + 1):
+            clock.stand_still(1)
+            pulse.beat()
+            taken.append(sum(_takes(pulse) is None for _ in range(1000)))
+        assert taken[: int(SETTLING_S) - 1] == [0] * (int(SETTLING_S) - 1)
+        assert min(taken[int(SETTLING_S) :]) >= GENTLE_RATE - 1
+        assert taken[-1] == 1000
+
+
 def _takes(pulse: Pulse) -> int | None:
     """Ask for a call: None when it is begun, else in how many seconds to ask again."""
     if pulse.shut:

@@ -42,14 +42,16 @@ class Pulse:
         return now < settled or (now < settled + GENTLE_S and self._next - now > _BURST_S)
 
     def begin(self) -> None:
-        """Count a call that begins now."""
-        self._next = max(self._next, self._clock.monotonic()) + 1 / GENTLE_RATE
+        """Count a call that begins now, while that matters: what was begun before a standstill does not."""
+        now = self._clock.monotonic()
+        if now < self._quiet_from() + GENTLE_S:
+            self._next = max(self._next, now) + 1 / GENTLE_RATE
 
     def turn_s(self) -> int:
         """Return in how many seconds somebody who is refused now shall come again: all who do come one after the other."""
         now, settled = self._clock.monotonic(), self._quiet_from()
-        self._promised = max(self._promised + 1 / GENTLE_RATE, settled, now)
-        return math.ceil(max(min(self._promised, settled + GENTLE_S) - now, 1))
+        self._promised = min(max(self._promised + 1 / GENTLE_RATE, settled, now), settled + GENTLE_S)
+        return math.ceil(max(self._promised - now, 1))
 
     def _quiet_from(self) -> float:
         now = self._clock.monotonic()
