@@ -185,8 +185,9 @@ async def test_the_recording_hears_a_partner_whose_packets_are_numbered_otherwis
     else:
         await three.arrange(customer=TOGETHER, p1=TOGETHER, vital={Role.CUSTOMER, "p1"})
     await three.hear_each_other(three.customer, partner, seconds=3)
+    heard = audio.tone_seconds(three.customer.heard(1), partner.tone)
+    assert heard > 0.5
     await three.real.engine.hang_up(talk.id)
     await talk.ended(Role.CUSTOMER)
     _, hears = audio.read_raw_stereo(three.real.recordings / f"crm_numbers_{stays}.raw")
-    last = hears[-int(1.0 * audio.SAMPLE_RATE) :]
-    assert audio.tone_seconds(last, partner.tone) > 0.5, "a busy machine's gaps in what we send are no loss; what is late stays so"
+    assert audio.tone_seconds(hears[-audio.SAMPLE_RATE :], partner.tone) >= heard - 0.2, "what the customer heard is recorded"

@@ -161,7 +161,7 @@ async def test_a_slow_disk_delays_a_call_by_no_more_than_itself(api: Api) -> Non
         gate.open()
         assert (await starting)[0] == 201
         beyond.append(time.monotonic() - began - 0.3)
-    assert min(beyond) < 0.05, f"the best of five, for a machine shared with other work: {beyond}"
+    assert sorted(beyond)[2] < 0.05, f"the median of five, for one pause of a shared machine: {beyond}"
 
 
 @pytest.mark.postgres

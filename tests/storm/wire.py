@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tests.storm.numbers import part_of
+from tests.support.sip_text import headers_of
 
 READY, NOT_ALLOWED = "ready", "not allowed"
 BUFFER_BYTES = 1 << 22
@@ -25,9 +26,7 @@ _ETH_P_IP = 0x0800
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6  # linux/if_packet.h
 _UDP = 17
-_DIAL = re.compile(rb"^INVITE sip:([^@;>]+)@")
-_TO_TAG = re.compile(rb"^(?:To|t)\s*:.*;\s*tag=", re.MULTILINE | re.IGNORECASE)
-_CALL_ID = re.compile(rb"^(?:Call-ID|i)\s*:\s*(\S+)", re.MULTILINE | re.IGNORECASE)
+_DIAL = re.compile(r"^INVITE sip:([^@;>]+)@")
 
 
 def listen(port: int) -> socket.socket:
@@ -64,13 +63,11 @@ def _filter(made: socket.socket, port: int) -> None:
 
 def dialed(packet: bytes) -> tuple[str, str] | None:
     """Return the number that a packet dials, and its SIP Call-ID; None for any other packet. It begins with the IP header."""
-    message = packet[(packet[0] & 0xF) * 4 + 8 :]
-    begins = _DIAL.match(message)
-    head = message.partition(b"\r\n\r\n")[0]
-    call_id = _CALL_ID.search(head)
-    if begins is None or call_id is None or _TO_TAG.search(head):
+    message = packet[(packet[0] & 0xF) * 4 + 8 :].decode(errors="replace")
+    begins, headers = _DIAL.match(message), headers_of(message)
+    if begins is None or "call-id" not in headers or "to" not in headers or ";tag=" in headers["to"][0]:
         return None
-    return begins[1].decode(), call_id[1].decode()
+    return begins[1], headers["call-id"][0]
 
 
 def witness(log: TextIO, wire: socket.socket, stopped: list[int]) -> None:

@@ -25,7 +25,7 @@ class Knock:
     refused: bool = False
     """The connection itself was not made."""
     asked_after_s: float = 0.0
-    """How long we took ourselves to connect and ask. Who is silent for longer than NEWCOMER_S may find the doors closed."""
+    """How long after `began` it had asked."""
 
     @property
     def served(self) -> bool:
@@ -39,6 +39,8 @@ class Knocks:
 
     all: list[Knock] = field(default_factory=list)
     under_way: set[asyncio.Task[Knock]] = field(default_factory=set)
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+    """When our own loop stood still for so long that whoever had not asked yet may have found the doors closed (NEWCOMER_S)."""
 
     @property
     def longest_s(self) -> float:
@@ -46,7 +48,10 @@ class Knocks:
 
     @property
     def unserved(self) -> list[Knock]:
-        return [one for one in self.all if not one.served and (one.refused or one.asked_after_s < NEWCOMER_S / 2)]
+        return [one for one in self.all if not one.served and (one.refused or not self._hesitated(one))]
+
+    def _hesitated(self, one: Knock) -> bool:
+        return any(one.began <= until and since <= one.began + one.asked_after_s for since, until in self.pauses)
 
 
 @asynccontextmanager
@@ -63,7 +68,10 @@ async def knocking(port: int, *requests: bytes) -> AsyncIterator[Knocks]:
             task = asyncio.create_task(knock(port, one))
             knocks.under_way.add(task)
             task.add_done_callback(ended)
+            asleep = time.monotonic()
             await asyncio.sleep(KNOCK_EVERY_S)
+            if time.monotonic() - asleep > NEWCOMER_S / 2:
+                knocks.pauses.append((asleep, time.monotonic()))
 
     going = asyncio.create_task(go_on())
     try:

@@ -3,16 +3,17 @@
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from intellicall.errors import Code, Refused
-from intellicall.web.cursor import from_cursor, to_cursor
+from intellicall.web.cursor import LONGEST, from_cursor, to_cursor
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=60).filter(str.isprintable), max_size=4))
+@given(st.lists(st.text(st.characters(codec="utf-8")).filter(str.isprintable), max_size=4))
 def test_it_comes_back(place: list[str]) -> None:
     word = to_cursor(*place)
+    assume(len(word) <= LONGEST)
     assert from_cursor(word, len(place)) == place
     assert word.replace("-", "").replace("_", "").isalnum()
 

@@ -8,11 +8,11 @@ proof that is a second old at most. The commands of the CLI have no epoch: they 
 import time
 from collections.abc import Callable
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, Table, insert, update
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, insert, select, update
 
 from intellicall.storage.faults import Fault, StorageUnavailable
 from intellicall.storage.schema import metadata
-from intellicall.storage.statement import run_on_sqlite
+from intellicall.storage.statement import Query
 
 PROOF_S = 1.0
 """How old a proof may be for what is done outside of a transaction."""
@@ -23,9 +23,9 @@ leadership = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
     Column("epoch", BigInteger, nullable=False),
 )
-# Texts: this is part of every transaction (about 35 µs of CPU a group).
-_EPOCH = "SELECT epoch FROM leadership WHERE id = 1"
-_EPOCH_HELD = f"{_EPOCH} FOR SHARE"  # so that a takeover waits for commits under way; SQLite has one writer at a time anyway
+_EPOCH = Query(select(leadership.c.epoch).where(leadership.c.id == 1))
+_EPOCH_HELD = Query(_EPOCH.select.with_for_update(read=True))
+"""So that a takeover waits for commits under way; SQLite has one writer at a time anyway, and no word for it."""
 
 
 class Leadership:
@@ -56,7 +56,8 @@ class Leadership:
         if self._epoch is None:
             return
         at = time.monotonic()
-        if not self.overtaken and _epoch(connection, hold=hold) == self._epoch:
+        row = None if self.overtaken else (_EPOCH_HELD if hold else _EPOCH).row(connection)
+        if row is not None and row.epoch == self._epoch:
             self._proven_at = at
             return
         if not self.overtaken:
@@ -65,17 +66,9 @@ class Leadership:
         raise StorageUnavailable(Fault.OVERTAKEN)
 
 
-def _epoch(connection: Connection, *, hold: bool) -> int | None:
-    if connection.dialect.name == "sqlite":
-        rows = run_on_sqlite(connection, _EPOCH)
-        return int(rows[0][0]) if rows else None
-    epoch: int | None = connection.exec_driver_sql(_EPOCH_HELD if hold else _EPOCH).scalar()
-    return epoch
-
-
 def next_epoch(connection: Connection) -> int:
     """Take the lead from whoever has it and return the new epoch."""
     advanced = connection.execute(update(leadership).values(epoch=leadership.c.epoch + 1).where(leadership.c.id == 1))
     if not advanced.rowcount:
         connection.execute(insert(leadership).values(id=1, epoch=1))
-    return int(connection.exec_driver_sql(_EPOCH).scalar_one())
+    return int(_EPOCH.row(connection).epoch)
